@@ -1,0 +1,5 @@
+package spawn
+
+import "sync/atomic"
+
+func load(w *Word) uint32 { return atomic.LoadUint32(w) }

@@ -1,0 +1,6 @@
+//go:build !(linux && amd64)
+
+package spawn
+
+// Supported says whether Start works in this build.
+const Supported = false

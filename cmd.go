@@ -13,8 +13,8 @@ type Cmd struct {
 	Dir string
 	// User is "UID" or "UID:GID". Default: the Spec's.
 	User string
-	// Stdin is read until its end or the program's; nil is empty. When it is
-	// an *os.File the engine may hand the file to the program.
+	// Stdin is read until its end or the program's; nil is empty. Programs
+	// get a pipe, never a file of the caller's.
 	Stdin io.Reader
 	// Stdout and Stderr receive the program's output as it comes, up to
 	// Limits.Output bytes each; nil discards. Each is written by one

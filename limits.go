@@ -7,7 +7,7 @@ import (
 
 // Limits bound what a program may use. A zero field means "not set here": it
 // takes the value it is merged over. DefaultLimits has every field that a run
-// needs; CPUs stays zero, which is no limit on cores.
+// needs; CPUs and FileSize stay zero, which is no limit.
 type Limits struct {
 	// Time is wall time from exec to end, never time spent queued.
 	Time time.Duration `json:"time,omitempty"`
@@ -22,7 +22,8 @@ type Limits struct {
 	Processes int `json:"processes,omitempty"`
 	// Files is open files a process.
 	Files int `json:"files,omitempty"`
-	// FileSize is the largest file that may be written.
+	// FileSize is the largest file that may be written. Zero everywhere is no
+	// limit but Disk.
 	FileSize Size `json:"file_size,omitempty"`
 	// Disk is one total over all private writable places of the sandbox.
 	Disk Size `json:"disk,omitempty"`
@@ -40,7 +41,6 @@ func DefaultLimits() Limits {
 		Memory:    512 * MiB,
 		Processes: 64,
 		Files:     1024,
-		FileSize:  256 * MiB,
 		Disk:      256 * MiB,
 		Inodes:    65536,
 		Output:    4 * MiB,

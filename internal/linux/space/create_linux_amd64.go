@@ -106,6 +106,18 @@ func writeMaps(pid int, ids IDs) error {
 // RESOLVE_IN_ROOT. It stays the Space's.
 func (s *Space) Root() int { return int(s.root) }
 
+// Namespaces returns the identity of each namespace, by name.
+func (s *Space) Namespaces() map[string]uint64 {
+	ids := make(map[string]uint64, len(namespaces))
+	for i, n := range namespaces {
+		var st unix.Stat_t
+		if s.ns[i] != closedFD && unix.Fstat(int(s.ns[i]), &st) == nil {
+			ids[n.name] = st.Ino
+		}
+	}
+	return ids
+}
+
 // Disk reports how much of the private tmpfs is in use and free.
 func (s *Space) Disk() (d Disk, err error) {
 	var st unix.Statfs_t
@@ -180,6 +192,7 @@ func (b *builder) build() {
 	b.becomeRoot()
 	b.mountTrees()
 	b.bindDevices()
+	b.terminals()
 	b.bindPrivate()
 	b.loopback()
 	b.openNamespaces()
@@ -336,9 +349,21 @@ func (b *builder) bindDevices() {
 	}
 }
 
+// terminals mounts a devpts of its own, for programs that open one.
+func (b *builder) terminals() {
+	if b.cfg.Terminals {
+		b.mount("mount /dev/pts", "devpts", newRoot+"/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC,
+			"newinstance,ptmxmode=0666,mode=620")
+	}
+}
+
 func (b *builder) bindPrivate() {
 	for _, p := range b.cfg.Private {
 		b.mkdir(p.Name, p.Mode)
+		if p.UID != 0 || p.GID != 0 {
+			b.call("give "+p.Target+" away", unix.SYS_FCHOWNAT, atFDCWD, b.prog.Str(p.Name),
+				uintptr(p.UID), uintptr(p.GID), 0)
+		}
 		b.mount("mount "+p.Target, p.Name, newRoot+p.Target, "", unix.MS_BIND, "")
 	}
 	b.call("open the private tmpfs", unix.SYS_OPENAT, atFDCWD, b.prog.Str("."),

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"fmt"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ type Process struct {
 	// ExecErrno is not 0 when no path could be executed: nothing ran.
 	ExecErrno syscall.Errno
 	rusage    unix.Rusage
+	inherited int64 // this process's own peak, which the kernel counts for its children
 }
 
 // Exit is how a program ended.
@@ -66,11 +68,14 @@ func (p *Process) End() Rusage {
 		_, rest, _ = spawn.Wait(p.init)
 		p.init = 0
 	}
-	return Rusage{
+	used := Rusage{
 		User:   duration(p.rusage.Utime) + duration(rest.Utime),
 		System: duration(p.rusage.Stime) + duration(rest.Stime),
-		MaxRSS: max(p.rusage.Maxrss, rest.Maxrss) * 1024,
 	}
+	if peak := max(p.rusage.Maxrss, rest.Maxrss); peak > p.inherited {
+		used.MaxRSS = peak * 1024
+	}
+	return used
 }
 
 func duration(t unix.Timeval) time.Duration { return time.Duration(t.Nano()) }
@@ -79,6 +84,17 @@ func duration(t unix.Timeval) time.Duration { return time.Duration(t.Nano()) }
 // program, and the orphans.
 type Rusage struct {
 	User, System time.Duration
-	// MaxRSS is the largest of any one process, in bytes.
+	// MaxRSS is the largest of any one process, in bytes, or 0 where it is not
+	// known: below the peak of this process, whose memory a child shares until
+	// it executes.
 	MaxRSS int64
+}
+
+// SignalName is "SIGSEGV"-style; real-time signals are "SIGRTMIN+n".
+func SignalName(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return name
+	}
+	const rtMin = 34 // as libc counts: the first two are its own
+	return fmt.Sprintf("SIGRTMIN%+d", int(s)-rtMin)
 }

@@ -8,9 +8,8 @@ type Program struct {
 	Dir       string
 	UID, GID  int
 	// FDs become descriptors 0, 1 and 2; no other is open in the program.
-	FDs [3]int
-	// Rlimits are set as soft and hard limit.
-	Rlimits []Rlimit
+	FDs     [3]int
+	Rlimits Rlimits
 	// CgroupFDs are cgroup.procs files that the program puts itself into.
 	CgroupFDs []int
 	// Filter is the seccomp filter, compiled.
@@ -18,6 +17,8 @@ type Program struct {
 	// Capabilities are the bits that stay in the bounding set and, for uid 0,
 	// in the permitted and effective sets. 0 is none.
 	Capabilities uint64
+	// CPUs pins the program to that many of this process's cores; 0 leaves it.
+	CPUs int
 	// HideProc restricts reading below /proc to the program's own entries
 	// (by Landlock), for a bound /proc. Roots are the top-level names of the
 	// root directory, and Readable the files below /proc that stay readable.
@@ -26,10 +27,13 @@ type Program struct {
 	Readable []string
 }
 
-// Rlimit is a resource limit, soft and hard alike.
-type Rlimit struct {
-	Resource int
-	Value    uint64
+// Rlimits are per-process resource limits; 0 leaves one as it is. Core dumps
+// are always off.
+type Rlimits struct {
+	CPUSeconds uint64 // SIGXCPU there, SIGKILL a second later
+	FileSize   uint64 // bytes; SIGXFSZ
+	Files      uint64 // open files
+	Processes  uint64 // tasks of the user in its user namespace, init included
 }
 
 // Insn is one instruction of a seccomp filter: struct sock_filter.

@@ -27,8 +27,10 @@ type Config struct {
 	// DiskBytes and Inodes bound that tmpfs: bytes, and files made inside.
 	DiskBytes int64
 	Inodes    int
+	// Terminals gives a private /dev/pts.
+	Terminals bool
 	// BindProc shows this process's own /proc, for places where no new one
-	// can be mounted.
+	// can be mounted. Programs should then HideProc.
 	BindProc bool
 	// ProcMasks are files below /proc to hide in a new /proc.
 	ProcMasks []string
@@ -50,9 +52,10 @@ type Tree struct {
 
 // Private is a private writable directory.
 type Private struct {
-	Name   string // unique, no slash
-	Target string
-	Mode   uint32
+	Name     string // unique, no slash
+	Target   string
+	Mode     uint32
+	UID, GID int // its owner inside
 }
 
 // StepError is a system call that failed while a Space or a program was set up.

@@ -38,8 +38,9 @@ func hostConfig(t testing.TB) Config {
 			{Layers: []string{skeleton}, Target: "/", Overlay: true},
 			{Layers: []string{"/usr"}, Target: "/usr", Overlay: true},
 		},
-		Devices:   []string{"/dev/null", "/dev/zero", "/dev/urandom"},
-		Private:   []Private{{"tmp", "/tmp", 0o1777}, {"work", "/work", 0o755}, {"shm", "/dev/shm", 0o1777}},
+		Devices: []string{"/dev/null", "/dev/zero", "/dev/urandom"},
+		Private: []Private{{Name: "tmp", Target: "/tmp", Mode: 0o1777}, {Name: "work", Target: "/work", Mode: 0o755},
+			{Name: "shm", Target: "/dev/shm", Mode: 0o1777}},
 		DiskBytes: 16 << 20, Inodes: 100,
 	}
 }

@@ -95,6 +95,10 @@ func (st *Starter) Start(s *Space, p Program) (*Process, error) {
 		return nil, err
 	}
 	proc.ExecErrno = l.execErrno()
+	var self unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &self) == nil {
+		proc.inherited = self.Maxrss
+	}
 	return proc, nil
 }
 
@@ -194,11 +198,8 @@ func (l *launch) buildProgram() {
 		p.Call("give the program its files", unix.SYS_DUP3, uintptr(fd), uintptr(i), 0)
 	}
 	p.Call("close other files", unix.SYS_CLOSE_RANGE, 3, maxFD, 0)
-	for _, r := range l.p.Rlimits {
-		lim := &unix.Rlimit{Cur: r.Value, Max: r.Value}
-		p.Keep(lim)
-		p.Call("set a resource limit", unix.SYS_PRLIMIT64, 0, uintptr(r.Resource), spawn.Ptr(lim), 0)
-	}
+	l.rlimits()
+	l.pin()
 	p.Call("set the umask", unix.SYS_UMASK, 0o022)
 	l.becomeRoot()
 	l.hideProc()
@@ -215,6 +216,65 @@ func (l *launch) buildProgram() {
 	p.Call("end", unix.SYS_EXIT_GROUP, 127)
 }
 
+// nextCore spreads pinned programs over the cores.
+var nextCore atomic.Uint32
+
+// pin limits the program to some of the cores that this process may use.
+func (l *launch) pin() {
+	var all unix.CPUSet
+	if l.p.CPUs == 0 || unix.SchedGetaffinity(0, &all) != nil {
+		return
+	}
+	set := new(unix.CPUSet)
+	total, left := all.Count(), l.p.CPUs
+	for skip := int(nextCore.Add(uint32(l.p.CPUs))) % max(total, 1); left > 0 && set.Count() < total; skip++ {
+		set.Set(nth(&all, skip%total))
+		left--
+	}
+	l.prog.Keep(set)
+	l.prog.Call("choose cores", unix.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(*set), spawn.Ptr(set))
+}
+
+// nth is the number of the n-th core of the set.
+func nth(set *unix.CPUSet, n int) int {
+	for cpu := 0; ; cpu++ {
+		if set.IsSet(cpu) {
+			if n == 0 {
+				return cpu
+			}
+			n--
+		}
+	}
+}
+
+func (l *launch) rlimits() {
+	r := l.p.Rlimits
+	l.rlimit("core size", unix.RLIMIT_CORE, 0, 0)
+	for _, lim := range []struct {
+		name     string
+		resource uintptr
+		soft     uint64
+		grace    uint64
+	}{
+		{"CPU time", unix.RLIMIT_CPU, r.CPUSeconds, 1},
+		{"file size", unix.RLIMIT_FSIZE, r.FileSize, 0},
+		{"open files", unix.RLIMIT_NOFILE, r.Files, 0},
+		{"processes", unix.RLIMIT_NPROC, r.Processes, 0},
+	} {
+		if lim.soft != 0 {
+			l.rlimit(lim.name, lim.resource, lim.soft, lim.soft+lim.grace)
+		}
+	}
+}
+
+// rlimit lowers a limit. The hard limit may be lower already than what is
+// asked; then setting it fails without harm, since what is in force is stricter.
+func (l *launch) rlimit(name string, resource uintptr, soft, hard uint64) {
+	lim := &unix.Rlimit{Cur: soft, Max: hard}
+	l.prog.Keep(lim)
+	l.prog.Call("limit "+name, unix.SYS_PRLIMIT64, 0, resource, spawn.Ptr(lim), 0).Tolerate()
+}
+
 // StepDir is the step that fails when the program's directory isn't there.
 const StepDir = "enter the working directory"
 
@@ -227,7 +287,8 @@ func (l *launch) filter() {
 		filter *Insn
 	}{uint16(len(l.p.Filter)), unsafe.SliceData(l.p.Filter)}
 	l.prog.Keep(prog)
-	l.prog.Call("load the seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, spawn.Ptr(prog))
+	l.prog.Call("load the seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, spawn.Ptr(prog))
 }
 
 // Secure bits: uid 0 gains nothing on exec, and this can't be undone.

@@ -1,0 +1,228 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"cupel.dev/cupel"
+	"cupel.dev/cupel/internal/linux/cgroup"
+	"cupel.dev/cupel/internal/linux/seccomp"
+	"cupel.dev/cupel/internal/linux/space"
+)
+
+// Engine is the native engine.
+type Engine struct {
+	cache   string
+	ids     space.IDs
+	starter *space.Starter
+	cgroups *cgroup.Manager
+	stage   string
+	images  images
+	bound   atomic.Bool // no new /proc can be mounted here
+
+	mu        sync.Mutex
+	filters   map[seccomp.Policy][]space.Insn
+	sandboxes map[*Sandbox]struct{}
+	closed    bool
+	next      atomic.Uint64
+}
+
+var (
+	_ cupel.Engine   = (*Engine)(nil)
+	_ cupel.Isolator = (*Engine)(nil)
+)
+
+// Open opens the engine. Errors are of kind Unavailable or Unsupported where
+// this machine can't isolate, with a hint.
+func Open(_ context.Context, cfg Config) (*Engine, error) {
+	cache, err := cacheDir(cfg.Cache)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := chooseIDs()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cache: cache, ids: ids, stage: filepath.Join(cache, "stage"),
+		filters: map[seccomp.Policy][]space.Insn{}, sandboxes: map[*Sandbox]struct{}{}}
+	if err := os.MkdirAll(e.stage, 0o755); err != nil {
+		return nil, cacheError(err)
+	}
+	e.bound.Store(procIsMasked())
+	if e.starter, err = space.NewStarter(); err != nil {
+		return nil, machineError("open the native engine", err)
+	}
+	if e.cgroups, err = openCgroups(cfg); err != nil {
+		e.starter.Close()
+		return nil, err
+	}
+	e.images = images{cache: cache, ids: ids}
+	return e, nil
+}
+
+func openCgroups(cfg Config) (*cgroup.Manager, error) {
+	switch cfg.Cgroups {
+	case "", "auto":
+		m, err := cgroup.Open(cgroup.Config{Root: cfg.CgroupRoot})
+		if err != nil {
+			return nil, machineError("open cgroups", err)
+		}
+		return m, nil
+	case "none":
+		return nil, nil
+	}
+	return nil, cupel.Invalidf("cgroups", cfg.Cgroups, "use auto or none")
+}
+
+// Name is "native".
+func (e *Engine) Name() string { return "native" }
+
+// Isolation says what this place gives.
+func (e *Engine) Isolation() cupel.Isolation {
+	iso := cupel.Isolation{Tier: cupel.TierNamespaces, Missing: []string{}}
+	if e.bound.Load() {
+		iso.Tier = cupel.TierNamespacesBoundProc
+		iso.Missing = append(iso.Missing, "private proc")
+		if !space.HasLandlock() {
+			iso.Missing = append(iso.Missing, "landlock")
+		}
+	}
+	for _, c := range []string{"memory", "pids", "cpu"} {
+		if !e.controls(c) {
+			iso.Missing = append(iso.Missing, "cgroup "+c)
+		}
+	}
+	return iso
+}
+
+// controls reports whether the cgroup controller c is at work.
+func (e *Engine) controls(c string) bool {
+	if e.cgroups == nil {
+		return false
+	}
+	for _, have := range e.cgroups.Controllers() {
+		if have == c {
+			return true
+		}
+	}
+	return false
+}
+
+// Create makes a sandbox.
+func (e *Engine) Create(ctx context.Context, spec cupel.Spec) (cupel.Sandbox, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &cupel.Error{Kind: cupel.Canceled, Op: "create a sandbox", Err: err}
+	}
+	spec, err := spec.Normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.accepts(spec); err != nil {
+		return nil, err
+	}
+	s := &Sandbox{engine: e, spec: spec, id: "native-" + strconv.FormatUint(e.next.Add(1), 10)}
+	if err := s.plan(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	if !e.adopt(s) {
+		s.space.Close()
+		return nil, errClosed("create a sandbox")
+	}
+	return s, nil
+}
+
+// accepts refuses a spec that asks for more than this place gives.
+func (e *Engine) accepts(spec cupel.Spec) error {
+	iso := e.Isolation()
+	ok, err := spec.Isolation.Accepts(iso.Tier)
+	if err != nil {
+		return err
+	}
+	if iso.Tier == cupel.TierNamespacesBoundProc && !space.HasLandlock() && spec.Isolation != cupel.IsolationAny {
+		ok = false // other processes' entries in /proc could be read
+	}
+	if !ok {
+		return cupel.Errorf(cupel.Unsupported, "create a sandbox", "isolation %q is asked for, but this place gives %q: %v missing",
+			spec.Isolation, iso.Tier, iso.Missing).WithHint("accept a weaker isolation (standard or any), or see cupel doctor for what to change")
+	}
+	uid, gid, err := cupel.ParseUser(spec.User)
+	if err != nil {
+		return err
+	}
+	return e.hasIDs(uid, gid)
+}
+
+func (e *Engine) hasIDs(uid, gid int) error {
+	if !e.ids.Has(uid) || !e.ids.Has(gid) {
+		return cupel.Errorf(cupel.Unsupported, "choose the user", "user %d:%d does not exist inside: this process may map only id 0", uid, gid).
+			WithHint("run cupel as root, or use user 0 (it has no capability either)")
+	}
+	return nil
+}
+
+// adopt registers s, unless the engine is closed.
+func (e *Engine) adopt(s *Sandbox) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.sandboxes[s] = struct{}{}
+	}
+	return !e.closed
+}
+
+func (e *Engine) forget(s *Sandbox) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sandboxes, s)
+}
+
+// Close ends every sandbox and removes what the engine holds.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	open := make([]*Sandbox, 0, len(e.sandboxes))
+	for s := range e.sandboxes {
+		open = append(open, s)
+	}
+	e.mu.Unlock()
+	var errs []error
+	for _, s := range open {
+		errs = append(errs, s.Close())
+	}
+	e.starter.Close()
+	if e.cgroups != nil {
+		errs = append(errs, e.cgroups.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// filter compiles the policy's seccomp filter once.
+func (e *Engine) filter(p seccomp.Policy) ([]space.Insn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f, ok := e.filters[p]; ok {
+		return f, nil
+	}
+	prog, err := seccomp.Filter(p)
+	if err != nil {
+		return nil, machineError("compile the seccomp filter", err)
+	}
+	f := make([]space.Insn, len(prog))
+	for i, in := range prog {
+		f[i] = space.Insn{Code: in.Code, JT: in.Jt, JF: in.Jf, K: in.K}
+	}
+	e.filters[p] = f
+	return f, nil
+}

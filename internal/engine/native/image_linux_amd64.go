@@ -1,0 +1,111 @@
+package native
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"cupel.dev/cupel"
+	"cupel.dev/cupel/internal/engine/native/hostimage"
+	"cupel.dev/cupel/internal/linux/space"
+)
+
+// image is a root file system ready to be mounted.
+type image struct {
+	trees []space.Tree // the root first
+	path  []string
+	env   map[string]string
+	own   bool // it has its own /tmp, home and so on: nothing of ours in it
+}
+
+// images resolves Spec.Image, the host's once per engine.
+type images struct {
+	cache string
+	ids   space.IDs
+	host  struct {
+		sync.Mutex
+		image *image
+	}
+}
+
+var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// open returns the image called name: host, dir:PATH or tar:PATH.
+func (im *images) open(ctx context.Context, name string) (*image, error) {
+	scheme, rest, _ := strings.Cut(name, ":")
+	switch {
+	case name == "host":
+		return im.openHost(ctx)
+	case scheme == "dir" && rest != "":
+		dir, err := filepath.Abs(rest)
+		if err == nil {
+			_, err = os.Stat(dir)
+		}
+		if err != nil {
+			return nil, imageError(name, err)
+		}
+		return dirImage(dir), nil
+	case scheme == "tar" && rest != "":
+		return im.openTar(ctx, name, rest)
+	}
+	return nil, cupel.Invalidf("image", name, "use host, dir:PATH or tar:PATH")
+}
+
+func dirImage(dir string) *image {
+	return &image{path: defaultPath, own: true,
+		trees: []space.Tree{{Layers: []string{dir}, Target: "/", Overlay: true}}}
+}
+
+func (im *images) openTar(ctx context.Context, name, path string) (*image, error) {
+	return nil, cupel.Invalidf("image", name, "not yet")
+}
+
+func imageError(name string, err error) error {
+	kind := cupel.Invalid
+	if os.IsNotExist(err) {
+		kind = cupel.NotFound
+	}
+	return cupel.Errorf(kind, "open image "+name, "%w", err)
+}
+
+func (im *images) openHost(ctx context.Context) (*image, error) {
+	im.host.Lock()
+	defer im.host.Unlock()
+	if im.host.image != nil {
+		return im.host.image, nil
+	}
+	owner := 0
+	if !im.ids.Single() {
+		owner = im.ids.UIDBase
+	}
+	plan, err := hostimage.New(ctx, hostimage.Config{CacheDir: filepath.Join(im.cache, "host"), Owner: owner})
+	if err != nil {
+		return nil, cupel.Errorf(cupel.Internal, "plan the host image", "%w", err)
+	}
+	out := &image{path: plan.Path, env: plan.Env,
+		trees: []space.Tree{{Layers: []string{plan.Skeleton}, Target: "/", Overlay: true}}}
+	for _, b := range plan.Binds {
+		if coveredByPrivate(b.Target) {
+			continue
+		}
+		info, err := os.Stat(b.Source)
+		if err != nil {
+			return nil, imageError("host", err)
+		}
+		out.trees = append(out.trees, space.Tree{Layers: []string{b.Source}, Target: b.Target, Overlay: info.IsDir()})
+	}
+	im.host.image = out
+	return out, nil
+}
+
+// coveredByPrivate reports whether a private directory hides path.
+func coveredByPrivate(path string) bool {
+	for _, p := range []string{"/tmp/", "/work/", "/dev/", homeDir + "/"} {
+		if strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}

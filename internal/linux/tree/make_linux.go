@@ -1,0 +1,357 @@
+package tree
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// make makes the entry called by the last of names in the open directory dir.
+func (u *unpacker) make(dir int, names []string, hdr *tar.Header, body io.Reader) error {
+	name := names[len(names)-1]
+	switch hdr.Typeflag {
+	case tar.TypeDir:
+		return u.makeDir(dir, names, hdr)
+	case tar.TypeSymlink:
+		return u.makeSymlink(dir, name, hdr)
+	case tar.TypeLink:
+		return u.makeLink(dir, names, hdr)
+	case tar.TypeFifo:
+		return u.makeFIFO(dir, name, hdr)
+	case tar.TypeChar, tar.TypeBlock:
+		u.stats.Devices++
+		return nil
+	}
+	if err := u.makeFile(dir, name, hdr, body); err != nil {
+		return err
+	}
+	if u.upload {
+		if u.brought == nil {
+			u.brought = map[string]bool{}
+		}
+		u.brought[path.Join(names...)] = true
+	}
+	return nil
+}
+
+// inPlaceOf runs create until it does not meet an existing file, removing what
+// it meets. A program that puts one back each time wins only an error.
+func (u *unpacker) inPlaceOf(dir int, name string, create func() error) error {
+	const tries = 16
+	var err error
+	for range tries {
+		if err = create(); err != unix.EEXIST {
+			return err
+		}
+		switch uerr := unix.Unlinkat(dir, name, 0); {
+		case uerr == unix.EISDIR && u.upload:
+			return refused("a directory is in its place")
+		case uerr == unix.EISDIR:
+			if uerr = RemoveAll(dir, name); uerr != nil {
+				return uerr
+			}
+		case uerr != nil && uerr != unix.ENOENT:
+			return uerr
+		}
+	}
+	return err
+}
+
+func (u *unpacker) makeDir(dir int, names []string, hdr *tar.Header) error {
+	name := names[len(names)-1]
+	existed := false
+	err := u.inPlaceOf(dir, name, func() error {
+		err := unix.Mkdirat(dir, name, 0o700)
+		if err == unix.EEXIST {
+			var st unix.Stat_t
+			if serr := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); serr == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+				existed = true
+				return nil
+			}
+		}
+		return err
+	})
+	if err != nil || existed && u.upload {
+		return err
+	}
+	final := finalDir{name: path.Join(names...), mode: u.mode(hdr), hdr: hdr}
+	// What lies below may be named later, so an owner can always write it now.
+	u.dirs = append(u.dirs, final)
+	return nil
+}
+
+func (u *unpacker) makeSymlink(dir int, name string, hdr *tar.Header) error {
+	if hdr.Linkname == "" || strings.ContainsRune(hdr.Linkname, 0) {
+		return refused("a link to nothing")
+	}
+	err := u.inPlaceOf(dir, name, func() error { return unix.Symlinkat(hdr.Linkname, dir, name) })
+	if err != nil {
+		return err
+	}
+	return u.chownAt(dir, name, hdr)
+}
+
+// makeLink makes a hard link to a file of the same archive. The link is to the
+// name itself, never to what a symbolic link of that name leads to.
+func (u *unpacker) makeLink(dir int, names []string, hdr *tar.Header) error {
+	target, err := u.checkName(hdr.Linkname)
+	if err != nil || len(target) == 0 {
+		return refused("a hard link to %s, which is outside", quote(hdr.Linkname))
+	}
+	full := path.Join(target...)
+	if u.upload && !u.brought[full] {
+		return refused("a hard link to %s, which the archive did not bring before it", quote(hdr.Linkname))
+	}
+	if slices.Equal(target, names) {
+		return nil
+	}
+	from, err := u.openDir(target[:len(target)-1])
+	if err != nil {
+		return fmt.Errorf("hard link to %s: %w", quote(hdr.Linkname), linkInTheWay(err))
+	}
+	defer unix.Close(from)
+	name := names[len(names)-1]
+	err = u.inPlaceOf(dir, name, func() error { return unix.Linkat(from, target[len(target)-1], dir, name, 0) })
+	if err != nil {
+		return fmt.Errorf("hard link to %s: %w", quote(hdr.Linkname), err)
+	}
+	if u.upload {
+		u.brought[path.Join(names...)] = true
+	}
+	return nil
+}
+
+func (u *unpacker) makeFIFO(dir int, name string, hdr *tar.Header) error {
+	err := u.inPlaceOf(dir, name, func() error { return unix.Mknodat(dir, name, unix.S_IFIFO|0o600, 0) })
+	if err != nil {
+		return err
+	}
+	if err := u.chownAt(dir, name, hdr); err != nil {
+		return err
+	}
+	return unix.Fchmodat(dir, name, u.mode(hdr), 0)
+}
+
+// makeFile writes one regular file.
+func (u *unpacker) makeFile(dir int, name string, hdr *tar.Header, body io.Reader) error {
+	if hdr.Size > u.bytes-u.stats.Bytes {
+		return fmt.Errorf("%w: the files are over %d bytes", ErrTooMuch, u.bytes)
+	}
+	u.stats.Bytes += hdr.Size
+	fd := -1
+	err := u.inPlaceOf(dir, name, func() (err error) {
+		fd, err = openAt(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = u.fill(fd, hdr, body)
+	if err == nil {
+		err = u.attributes(fd, hdr, u.mode(hdr))
+	}
+	if cerr := unix.Close(fd); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// fill copies the body. In an archive's sparse file a block of zeros becomes a
+// hole again.
+func (u *unpacker) fill(fd int, hdr *tar.Header, body io.Reader) error {
+	if u.buf == nil {
+		u.buf = make([]byte, 256<<10)
+	}
+	sparse := hdr.Typeflag == tar.TypeGNUSparse || hdr.PAXRecords["GNU.sparse.realsize"] != "" || hdr.PAXRecords["GNU.sparse.size"] != ""
+	var at int64
+	for at < hdr.Size {
+		n, err := io.ReadFull(body, u.buf[:min(int64(len(u.buf)), hdr.Size-at)])
+		if err != nil {
+			return fmt.Errorf("its content ends at byte %d of %d: %w", at+int64(n), hdr.Size, notEOF(err))
+		}
+		if !sparse || !zeros(u.buf[:n]) {
+			if err := writeAll(fd, u.buf[:n], at); err != nil {
+				return err
+			}
+		}
+		at += int64(n)
+	}
+	if sparse {
+		return unix.Ftruncate(fd, hdr.Size)
+	}
+	return nil
+}
+
+func zeros(b []byte) bool {
+	for len(b) >= 8 {
+		if *(*uint64)(unsafe.Pointer(&b[0])) != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func writeAll(fd int, b []byte, at int64) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, at)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b, at = b[n:], at+int64(n)
+	}
+	return nil
+}
+
+// ownDir gives a directory that had to be made, and that no entry described, to
+// the root inside. It counts as an entry: a name can hold half a million.
+func (u *unpacker) ownDir(fd int) error {
+	if err := u.count(); err != nil {
+		return err
+	}
+	return u.attributes(fd, &tar.Header{}, 0o755)
+}
+
+// finishDirs gives the directories their owners, modes and times, those below
+// before those above: a closed directory hides what is in it from a caller who
+// is not root. One that is no longer there was replaced.
+func (u *unpacker) finishDirs() error {
+	u.leaveParent()
+	slices.Reverse(u.dirs) // the last entry of a name is the one that counts
+	slices.SortStableFunc(u.dirs, func(a, b finalDir) int { return strings.Compare(b.name, a.name) })
+	for i, d := range u.dirs {
+		if i > 0 && u.dirs[i-1].name == d.name {
+			continue
+		}
+		fd, err := u.openMade(d.name)
+		if err == nil {
+			err = u.attributes(fd, d.hdr, d.mode)
+			unix.Close(fd)
+		}
+		if err != nil && err != unix.ENOENT && err != unix.ENOTDIR && err != unix.ELOOP {
+			return &EntryError{d.hdr.Name, err}
+		}
+	}
+	return nil
+}
+
+// openMade opens a directory that was made, but not one that a link has since
+// taken the place of.
+func (u *unpacker) openMade(name string) (int, error) {
+	if u.resolve == noLinks {
+		return openNoLinks(u.root, parts(name))
+	}
+	return open(u.root, name, openDir|unix.O_NOFOLLOW, u.resolve)
+}
+
+// openDir opens a directory that must be there.
+func (u *unpacker) openDir(names []string) (int, error) {
+	if u.resolve == noLinks || len(names) == 0 {
+		return openNoLinks(u.root, names)
+	}
+	return open(u.root, path.Join(names...), openDir, u.resolve)
+}
+
+func (u *unpacker) mode(hdr *tar.Header) uint32 { return uint32(hdr.Mode) & u.modeMask }
+
+// attributes come in this order because a change of owner drops the setuid bit.
+func (u *unpacker) attributes(fd int, hdr *tar.Header, mode uint32) error {
+	if uid, gid, ok := u.owner(hdr); ok {
+		if err := unix.Fchown(fd, uid, gid); err != nil {
+			return fmt.Errorf("give it to %d:%d: %w", uid, gid, err)
+		}
+	}
+	if err := u.xattrs(fd, hdr); err != nil {
+		return err
+	}
+	if err := unix.Fchmod(fd, mode); err != nil {
+		return err
+	}
+	return setTime(fd, hdr.ModTime)
+}
+
+func (u *unpacker) chownAt(dir int, name string, hdr *tar.Header) error {
+	uid, gid, ok := u.owner(hdr)
+	if !ok {
+		return nil
+	}
+	return unix.Fchownat(dir, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// owner returns the host's ids for an entry; ok is false where all files are
+// the caller's.
+func (u *unpacker) owner(hdr *tar.Header) (uid, gid int, ok bool) {
+	if u.ids.UID == nil || u.ids.GID == nil {
+		return 0, 0, false
+	}
+	uid, uok := u.ids.UID(hdr.Uid)
+	gid, gok := u.ids.GID(hdr.Gid)
+	if !uok || !gok {
+		u.stats.IDs++
+	}
+	if !uok {
+		uid, _ = u.ids.UID(0)
+	}
+	if !gok {
+		gid, _ = u.ids.GID(0)
+	}
+	return uid, gid, true
+}
+
+// xattrs sets what an image may bring. security.capability would be a power
+// that no sandbox grants, trusted.* and system.* speak to the host's kernel.
+func (u *unpacker) xattrs(fd int, hdr *tar.Header) error {
+	if u.upload {
+		return nil
+	}
+	for key, value := range hdr.PAXRecords {
+		name, ok := strings.CutPrefix(key, "SCHILY.xattr.")
+		if !ok {
+			continue
+		}
+		if !strings.HasPrefix(name, "user.") {
+			u.stats.Xattrs++
+			continue
+		}
+		err := unix.Fsetxattr(fd, name, []byte(value), 0)
+		if err == unix.ENOTSUP {
+			u.stats.Xattrs++
+		} else if err != nil {
+			return fmt.Errorf("set %s: %w", quote(name), err)
+		}
+	}
+	return nil
+}
+
+// setTime sets the time of change of an open file. utimensat without a path
+// works on the descriptor itself; x/sys has no call for that.
+func setTime(fd int, t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	ts := unix.NsecToTimespec(t.UnixNano())
+	if t.Year() < 1900 || t.Year() > 2200 {
+		ts = unix.Timespec{} // outside of what nanoseconds in 64 bits can say
+	}
+	times := [2]unix.Timespec{ts, ts}
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"cupel.dev/cupel"
 	"cupel.dev/cupel/internal/engine/native/hostimage"
 	"cupel.dev/cupel/internal/linux/space"
+	"cupel.dev/cupel/internal/oci/layer"
+	"cupel.dev/cupel/internal/oci/store"
 )
 
 // image is a root file system ready to be mounted.
@@ -28,6 +31,10 @@ type images struct {
 		sync.Mutex
 		image *image
 	}
+	files struct {
+		sync.Mutex
+		store *store.Store
+	}
 }
 
 var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
@@ -39,14 +46,11 @@ func (im *images) open(ctx context.Context, name string) (*image, error) {
 	case name == "host":
 		return im.openHost(ctx)
 	case scheme == "dir" && rest != "":
-		dir, err := filepath.Abs(rest)
-		if err == nil {
-			_, err = os.Stat(dir)
-		}
+		root, err := store.Dir(rest)
 		if err != nil {
 			return nil, imageError(name, err)
 		}
-		return dirImage(dir), nil
+		return dirImage(root.Dir), nil
 	case scheme == "tar" && rest != "":
 		return im.openTar(ctx, name, rest)
 	}
@@ -59,13 +63,33 @@ func dirImage(dir string) *image {
 }
 
 func (im *images) openTar(ctx context.Context, name, path string) (*image, error) {
-	return nil, cupel.Invalidf("image", name, "not yet")
+	im.files.Lock()
+	if im.files.store == nil {
+		st, err := store.Open(filepath.Join(im.cache, "images"))
+		if err != nil {
+			im.files.Unlock()
+			return nil, imageError(name, err)
+		}
+		im.files.store = st
+	}
+	im.files.Unlock()
+	root, err := im.files.store.Tar(ctx, path, store.Options{Ownership: layer.Ownership{
+		UIDBase: im.ids.UIDBase, GIDBase: im.ids.GIDBase, IDs: im.ids.Count, SingleID: im.ids.Single()}})
+	if err != nil {
+		return nil, imageError(name, err)
+	}
+	return dirImage(root.Dir), nil
 }
 
 func imageError(name string, err error) error {
-	kind := cupel.Invalid
-	if os.IsNotExist(err) {
+	kind := cupel.Internal
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		kind = cupel.NotFound
+	case errors.Is(err, store.ErrImage):
+		kind = cupel.Invalid
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		kind = cupel.Canceled
 	}
 	return cupel.Errorf(kind, "open image "+name, "%w", err)
 }

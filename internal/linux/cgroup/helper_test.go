@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 }
 
 // child is the program: "hog BYTES", "fork N", "spin DURATION", "sleep" (until
-// killed, after printing "ready"), "bomb" (starts two of itself for ever, and
-// prints "ready"), "open" (a Manager with a busy leaf, until
+// killed, after printing "ready"), "bomb" (four
+// processes that start others as fast as they can), "open" (a Manager with a busy leaf, until
 // killed), "describe" (a Manager's outcome), "nothing".
 func child(what string) {
 	runtime.LockOSThread()
@@ -52,7 +52,9 @@ func child(what string) {
 		time.Sleep(time.Minute)
 	case "bomb":
 		fmt.Println("ready")
-		bomb()
+		bomb(4, "storm")
+	case "storm":
+		bomb(100, "sleep")
 	case "open":
 		holdLeaf()
 	case "describe":
@@ -108,19 +110,17 @@ func forkMany(n int) {
 	}
 }
 
-// bomb keeps two children that do the same, and ends by itself should nobody
-// end it.
-func bomb() {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		for range 2 {
-			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = []string{childEnv + "=bomb", "GOMAXPROCS=1"}
-			if cmd.Start() == nil {
-				go cmd.Wait()
-			}
+// bomb keeps n processes of verb starting as fast as it can, and makes no more
+// than that in all: a test of limits may not rely on them.
+func bomb(n int, verb string) {
+	for end := time.Now().Add(20 * time.Second); n > 0 && time.Now().Before(end); {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = []string{childEnv + "=" + verb, "GOMAXPROCS=1"}
+		if cmd.Start() == nil {
+			n--
 		}
-		time.Sleep(time.Millisecond)
 	}
+	time.Sleep(20 * time.Second)
 }
 
 // holdLeaf opens a Manager and leaves a process in a leaf of it.

@@ -1,11 +1,11 @@
 // Package seccomp compiles the system call policy of a sandbox into the
 // classic BPF program that the kernel runs before each system call.
 //
-// The policy (policy_linux.go) is data: every system call that table_linux_amd64.go names
-// is allowed, but for the rows written out there; every other number is
-// answered as a kernel that doesn't have it would. compile_linux.go turns it into a
-// search tree, because the kernel evaluates a filter for every system call
-// number when it is attached, so that each step costs a thousandfold.
+// The policy (policy_linux.go) is data: every system call that the table of the
+// architecture names is allowed, but for the rows written out there; every
+// other number is answered as a kernel that doesn't have it would. It becomes
+// a search tree (tree_linux.go), because the kernel evaluates a filter for
+// every system call number when it is attached, before any program runs.
 //
 // The filter is one layer of several. It narrows what of the kernel a program
 // can reach; files, processes, the network and identities are kept apart by

@@ -36,7 +36,7 @@ func (l *launch) hideProc() {
 	if !l.p.HideProc {
 		return
 	}
-	h := &landlock{ruleset: closedFD, attr: unix.LandlockRulesetAttr{Access_fs: allAccess}}
+	h := &landlock{ruleset: closedFD, attr: unix.LandlockRulesetAttr{Handled_access_fs: allAccess}}
 	l.hide = h
 	p := &l.prog
 	p.Call("make a Landlock ruleset", unix.SYS_LANDLOCK_CREATE_RULESET,

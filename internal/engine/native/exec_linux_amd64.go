@@ -104,6 +104,13 @@ const dockerCapabilities = 1<<0 | 1<<1 | 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8
 func (r *run) start(sp *space.Space, cmd cupel.Cmd) error {
 	s := r.sandbox
 	uid, gid, _ := cupel.ParseUser(firstOf(cmd.User, s.spec.User))
+	if ids := s.engine.ids; !ids.Single() {
+		if err := r.streams.give(ids.UIDBase+uid, ids.GIDBase+gid); err != nil {
+			r.streams.started()
+			r.streams.abandon()
+			return machineError("give the program its streams", err)
+		}
+	}
 	env, path := s.commandEnv(cmd.Env)
 	p := space.Program{
 		Paths: lookup(cmd.Args[0], path), Args: cmd.Args, Env: env,

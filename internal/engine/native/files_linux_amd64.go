@@ -1,6 +1,7 @@
 package native
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"io"
@@ -22,7 +23,9 @@ func (s *Sandbox) Put(ctx context.Context, dir string, r io.Reader) error {
 		return err
 	}
 	defer done()
-	err = tree.Put(sp.Root(), dir, contextReader{ctx, r}, tree.PutOptions{IDs: s.engine.fileIDs()})
+	err = s.engine.ids.AsRoot(func() error {
+		return tree.Put(sp.Root(), dir, contextReader{ctx, r}, tree.PutOptions{IDs: s.engine.fileIDs()})
+	})
 	return fileError(ctx, "put "+dir, err)
 }
 
@@ -105,7 +108,8 @@ func fileError(ctx context.Context, op string, err error) error {
 		return &cupel.Error{Kind: cupel.Canceled, Op: op, Err: err}
 	case errors.Is(err, os.ErrNotExist):
 		return &cupel.Error{Kind: cupel.NotFound, Op: op, Err: err}
-	case errors.Is(err, tree.ErrRefused), errors.Is(err, tree.ErrTooMuch), errors.Is(err, io.ErrUnexpectedEOF),
+	case errors.Is(err, tree.ErrRefused), errors.Is(err, tree.ErrTooMuch),
+		errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		return &cupel.Error{Kind: cupel.Invalid, Op: op, Err: err}
 	case errors.Is(err, syscall.ENOSPC):

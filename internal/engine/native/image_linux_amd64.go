@@ -19,7 +19,6 @@ import (
 type image struct {
 	trees []space.Tree // the root first
 	path  []string
-	env   map[string]string
 	own   bool // it has its own /tmp, home and so on: nothing of ours in it
 }
 
@@ -108,7 +107,7 @@ func (im *images) openHost(ctx context.Context) (*image, error) {
 	if err != nil {
 		return nil, cupel.Errorf(cupel.Internal, "plan the host image", "%w", err)
 	}
-	out := &image{path: plan.Path, env: plan.Env,
+	out := &image{path: plan.Path,
 		trees: []space.Tree{{Layers: []string{plan.Skeleton}, Target: "/", Overlay: true}}}
 	for _, b := range plan.Binds {
 		if coveredByPrivate(b.Target) {

@@ -79,7 +79,7 @@ var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/d
 
 // procMasks are the files of /proc that tell about the host and that everyone
 // may read. The rest of the kind is root's, and the whole of /proc read-only.
-var procMasks = []string{"keys", "key-users", "kallsyms", "kcore", "timer_list", "sched_debug", "sysrq-trigger", "latency_stats", "interrupts", "config.gz"}
+var procMasks = []string{"keys", "key-users", "kallsyms", "kcore", "timer_list", "sched_debug", "sysrq-trigger", "latency_stats", "interrupts", "locks", "config.gz"}
 
 // plan works out, once, what the sandbox is made of.
 func (s *Sandbox) plan(ctx context.Context) error {
@@ -219,7 +219,6 @@ func (s *Sandbox) environment(im *image, home string) map[string]string {
 	env := map[string]string{
 		"PATH": strings.Join(im.path, ":"), "HOME": home, "LANG": "C.UTF-8", "TMPDIR": "/tmp",
 	}
-	maps.Copy(env, im.env)
 	maps.Copy(env, s.spec.Env)
 	return env
 }
@@ -270,7 +269,7 @@ func (s *Sandbox) Close() error {
 	s.state = stateClosed
 	s.stopRuns()
 	if s.space != nil {
-		s.space.Close()
+		s.engine.discard(s.space)
 		s.space = nil
 	}
 	s.mu.Unlock()
@@ -310,13 +309,13 @@ func (s *Sandbox) Reset(ctx context.Context) error {
 	if err == nil {
 		err = s.verify(oldIDs, before)
 	}
-	old.Close()
+	s.engine.discard(old)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stateClosed { // closed meanwhile
 		if s.space != nil {
-			s.space.Close()
+			s.engine.discard(s.space)
 			s.space = nil
 		}
 		return errClosed("reset")

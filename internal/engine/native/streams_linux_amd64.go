@@ -48,6 +48,17 @@ func openStreams(cmd cupel.Cmd, limit cupel.Size) (s *streams, err error) {
 	return s, nil
 }
 
+// give makes the program's ends its user's own, so that it may open them once
+// more by /dev/stdin and its kin.
+func (s *streams) give(uid, gid int) error {
+	for _, f := range []*os.File{s.inR, s.stdoutW, s.stdW2} {
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // childFDs are the program's ends.
 func (s *streams) childFDs() [3]int {
 	return [3]int{int(s.inR.Fd()), int(s.stdoutW.Fd()), int(s.stdW2.Fd())}

@@ -41,6 +41,7 @@ func (r *run) supervise(ctx context.Context) (cupel.Result, error) {
 	w.evidence()
 	used := r.process.End()
 	r.streams.finish()
+	w.hits[cupel.LimitOutput] = r.streams.out.truncated() || r.streams.err.truncated()
 	return w.result(used)
 }
 
@@ -143,7 +144,7 @@ func (w *watch) sampleProc() {
 	}
 	files := int64(0)
 	if d, err := r.sandbox.disk(); err == nil {
-		files = d.UsedBytes
+		files = max(d.UsedBytes-w.before.UsedBytes, 0) // of this run
 	}
 	used, limit := s.Resident+files, int64(r.limits.Memory)
 	if used > limit {
@@ -186,8 +187,5 @@ func (w *watch) evidence() {
 	w.lookAtDisk()
 	if w.run.leaf != nil {
 		w.sample()
-	}
-	if w.run.streams.out.truncated() || w.run.streams.err.truncated() {
-		w.hits[cupel.LimitOutput] = true
 	}
 }

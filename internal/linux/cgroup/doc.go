@@ -31,9 +31,9 @@
 // # Attaching
 //
 // A child joins a leaf by writing "0" to each of [Leaf.AttachFDs], before it
-// execs and, where it enters a cgroup namespace, before it does that. The
-// kernel checks the right to move with the credentials that opened the
-// descriptor, so it works after the child has dropped its own. A child that
+// execs and, where it enters a cgroup namespace, before it does that. Since
+// kernel 5.16 the right to move is that of the one who opened the descriptor;
+// on older ones the child attaches before it changes its ids. A child that
 // could join only some of them must be dead before Release.
 //
 // # Out of memory

@@ -4,6 +4,8 @@ package cgroup
 
 import (
 	"os"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -24,7 +26,8 @@ func TestMemoryLimitKills(t *testing.T) {
 	if s.OOMKills < 1 || s.MemoryMaxHits < 1 {
 		t.Errorf("no evidence of the memory limit: %+v", s)
 	}
-	if s.MemoryPeak < limit*9/10 || s.MemoryPeak > limit {
+	// What the kernel can't refuse may stand a few pages above.
+	if s.MemoryPeak < limit*9/10 || s.MemoryPeak > limit+1<<20 {
 		t.Errorf("peak %d of limit %d", s.MemoryPeak, limit)
 	}
 	if n, err := l.OOMKills(); err != nil || n != s.OOMKills {
@@ -210,6 +213,9 @@ func TestReuseIsFreeOfWritesAndAllocations(t *testing.T) {
 	} else {
 		l2.Release()
 	}
+	if raced() {
+		t.Skip("the race detector allocates")
+	}
 	if m.singleUse() {
 		t.Skip("this kernel can't reset memory.peak: leaves are used once")
 	}
@@ -220,6 +226,12 @@ func TestReuseIsFreeOfWritesAndAllocations(t *testing.T) {
 	}); n > 0 {
 		t.Errorf("%v allocations a use", n)
 	}
+}
+
+// raced reports whether the race detector is in this binary.
+func raced() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // singleUse reports whether leaves can't be used again here.
@@ -275,4 +287,16 @@ func BenchmarkLeaf(b *testing.B) {
 			}
 		}
 	})
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for b.Loop() {
+		m, err := Open(Config{Name: "cupeltest"})
+		if err == nil {
+			err = m.Close()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
 }

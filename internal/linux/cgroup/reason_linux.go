@@ -45,7 +45,7 @@ func (o obstacle) cause(uid int) string {
 	case errors.Is(o.err, errOccupied):
 		return o.dir + " has processes of others, which version 2 forbids beside leaves"
 	case errors.Is(o.err, errNotHere):
-		return o.dir + " is not given them"
+		return "not handed down to " + o.dir
 	}
 	return fmt.Sprintf("cgroup v%d: %v", o.version, o.err)
 }
@@ -56,10 +56,16 @@ func (o obstacle) hint(uid int) string {
 	switch {
 	case errors.Is(o.err, unix.EROFS):
 		return "in a container, make them writable: docker 28 `--security-opt writable-cgroups=true`, podman `--security-opt unmask=/sys/fs/cgroup`, or `--privileged`"
-	case errors.Is(o.err, errUnmounted), errors.Is(o.err, fs.ErrNotExist):
+	case errors.Is(o.err, fs.ErrNotExist):
+		return fmt.Sprintf("as root: `mkdir %s; chown -R %d %[1]s`", o.dir, uid)
+	case errors.Is(o.err, errUnmounted):
 		return "mount it: `mount -t cgroup -o " + o.controllers[0] + " none /sys/fs/cgroup/" + o.controllers[0] + "` as root"
 	case errors.Is(o.err, errOccupied) && uid != 0:
 		return "start cupel as the only process of a delegated cgroup: `systemd-run --user --scope -p Delegate=yes cupel ...`"
+	case errors.Is(o.err, errNotHere) && uid == 0:
+		return "ask for it from what made this cgroup (container runtime, service manager), or boot a kernel that lacks it with `cgroup_enable=memory`"
+	case errors.Is(o.err, errNotHere) && strings.Contains(o.dir, "user@"):
+		return "as root, `systemctl edit user@.service`, write `[Service]` and `Delegate=cpu memory pids`, and log in again"
 	case o.version == 2 && uid == 0:
 		return "start cupel as `systemd-run --scope -p Delegate=yes cupel ...`, or as the only process of its container"
 	case o.version == 2 && strings.Contains(o.dir, ".slice"):

@@ -159,7 +159,8 @@ func (l *launch) buildInit() {
 	p.Call("give init its lifeline", unix.SYS_DUP3, uintptr(l.starter.lifeline[0]), initproc.LifelineFD, 0)
 	p.Call("give init its signals", unix.SYS_DUP3, 0, initproc.SignalFD, 0).First(&l.sigfd)
 	p.Call("close init's other files", unix.SYS_CLOSE_RANGE, 2, maxFD, unix.CLOSE_RANGE_CLOEXEC)
-	l.dropPrivileges(0, 0, 0)
+	l.lockCapabilities()
+	l.emptyCapabilities(0)
 	p.Call("start init", unix.SYS_EXECVEAT, uintptr(l.starter.initFD), p.Str(""),
 		p.Strs([]string{initproc.Name}), p.Strs(nil), unix.AT_EMPTY_PATH)
 }
@@ -293,11 +294,9 @@ func (l *launch) filter() {
 
 // Secure bits: uid 0 gains nothing on exec, and this can't be undone.
 const (
-	secbitNoRoot      = 1 << 0
-	secbitNoRootLock  = 1 << 1
-	secbitNoFixup     = 1 << 2
-	secbitNoFixupLock = 1 << 3
-	lastCapability    = 63
+	secbitNoRoot     = 1 << 0
+	secbitNoRootLock = 1 << 1
+	lastCapability   = 63
 )
 
 type capHeader struct {
@@ -307,13 +306,19 @@ type capHeader struct {
 
 type capData struct{ effective, permitted, inheritable uint32 }
 
+// lockCapabilities keeps uid 0 from gaining capabilities by executing
+// something. It is enough for init; a program's bounding set is emptied too.
+func (l *launch) lockCapabilities() {
+	l.prog.Call("lock uid 0 out of capabilities", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS,
+		secbitNoRoot|secbitNoRootLock)
+}
+
 // dropPrivileges empties the bounding set but for keep, switches ids, empties
 // the capability sets and sets no_new_privs.
 func (l *launch) dropPrivileges(uid, gid int, keep uint64) {
 	p := &l.prog
 	if keep == 0 {
-		p.Call("lock uid 0 out of capabilities", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS,
-			secbitNoRoot|secbitNoRootLock)
+		l.lockCapabilities()
 	}
 	for c := range uintptr(capabilities()) {
 		if keep&(1<<c) == 0 {
@@ -326,17 +331,25 @@ func (l *launch) dropPrivileges(uid, gid int, keep uint64) {
 	if uid != 0 {
 		p.Call("become the user", unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid))
 	}
-	if uid == 0 || keep == 0 {
-		hdr := &capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
-		data := &[2]capData{}
-		for i := range data {
-			bits := uint32(keep >> (32 * i))
-			data[i].effective, data[i].permitted = bits, bits
-		}
-		p.Keep(hdr)
-		p.Keep(data)
-		p.Call("set capabilities", unix.SYS_CAPSET, spawn.Ptr(hdr), spawn.Ptr(data))
+	if uid != 0 {
+		keep = 0 // the switch took them; only the bounding set stays
 	}
+	l.emptyCapabilities(keep)
+}
+
+// emptyCapabilities leaves the permitted and effective sets with keep, the
+// others with nothing, and sets no_new_privs.
+func (l *launch) emptyCapabilities(keep uint64) {
+	p := &l.prog
+	hdr := &capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := &[2]capData{}
+	for i := range data {
+		bits := uint32(keep >> (32 * i))
+		data[i].effective, data[i].permitted = bits, bits
+	}
+	p.Keep(hdr)
+	p.Keep(data)
+	p.Call("set capabilities", unix.SYS_CAPSET, spawn.Ptr(hdr), spawn.Ptr(data))
 	p.Call("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 

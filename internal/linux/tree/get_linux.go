@@ -167,9 +167,7 @@ func (g *getter) file(dir int, name string) error {
 // content writes exactly size bytes: what a file lost meanwhile is zeros, what
 // it won is left out.
 func (g *getter) content(fd int, size int64) error {
-	if g.buf == nil {
-		g.buf = make([]byte, 256<<10)
-	}
+	g.buf = copyBuffer(g.buf, size)
 	short := false
 	for at := int64(0); at < size; {
 		b := g.buf[:min(int64(len(g.buf)), size-at)]

@@ -166,15 +166,13 @@ func (u *unpacker) makeFile(dir int, name string, hdr *tar.Header, body io.Reade
 // fill copies the body. In an archive's sparse file a block of zeros becomes a
 // hole again.
 func (u *unpacker) fill(fd int, hdr *tar.Header, body io.Reader) error {
-	if u.buf == nil {
-		u.buf = make([]byte, 256<<10)
-	}
+	u.buf = copyBuffer(u.buf, hdr.Size)
 	sparse := hdr.Typeflag == tar.TypeGNUSparse || hdr.PAXRecords["GNU.sparse.realsize"] != "" || hdr.PAXRecords["GNU.sparse.size"] != ""
 	var at int64
 	for at < hdr.Size {
 		n, err := io.ReadFull(body, u.buf[:min(int64(len(u.buf)), hdr.Size-at)])
 		if err != nil {
-			return fmt.Errorf("its content ends at byte %d of %d: %w", at+int64(n), hdr.Size, notEOF(err))
+			return fmt.Errorf("its content ends at byte %d of %d: %w", at+int64(n), hdr.Size, u.notWhole(err))
 		}
 		if !sparse || !zeros(u.buf[:n]) {
 			if err := writeAll(fd, u.buf[:n], at); err != nil {
@@ -187,6 +185,16 @@ func (u *unpacker) fill(fd int, hdr *tar.Header, body io.Reader) error {
 		return unix.Ftruncate(fd, hdr.Size)
 	}
 	return nil
+}
+
+// copyBuffer returns b, or a larger one when a file of that size asks for it:
+// most archives hold a few small files, and are not worth 256 KiB.
+func copyBuffer(b []byte, size int64) []byte {
+	const least, most = 4 << 10, 256 << 10
+	if want := min(max(size, least), most); int64(len(b)) < want {
+		return make([]byte, want)
+	}
+	return b
 }
 
 func zeros(b []byte) bool {

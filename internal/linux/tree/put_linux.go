@@ -2,6 +2,7 @@ package tree
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -99,14 +100,18 @@ func newUnpacker(resolve uint64, ids IDs, maxEntries int, maxBytes int64) *unpac
 // run reads the archive to its end mark.
 func (u *unpacker) run(r io.Reader) (Stats, error) {
 	defer func() { u.leaveParent() }()
-	tr := tar.NewReader(u.bounded(r))
+	mark := &endMark{r: u.bounded(r)}
+	tr := tar.NewReader(mark)
 	for {
 		hdr, err := tr.Next()
 		if err == io.EOF {
+			if mark.missing() && u.stats.Entries > 0 {
+				return u.stats, u.notWhole(errors.New("its end mark is missing"))
+			}
 			return u.stats, u.finishDirs()
 		}
 		if err != nil {
-			return u.stats, fmt.Errorf("after entry %d: not a whole tar: %w", u.stats.Entries, notEOF(err))
+			return u.stats, u.notWhole(err)
 		}
 		err = u.count()
 		if err == nil {
@@ -117,6 +122,22 @@ func (u *unpacker) run(r io.Reader) (Stats, error) {
 		}
 	}
 }
+
+// notWhole says where an archive breaks off, or that its reader failed: what
+// the tar reader did not make up came from below, and is not the archive's fault.
+func (u *unpacker) notWhole(err error) error {
+	var e *readError
+	if errors.As(err, &e) {
+		return fmt.Errorf("after entry %d: %w", u.stats.Entries, e.err)
+	}
+	return fmt.Errorf("after entry %d: %w: not a whole tar: %w", u.stats.Entries, ErrRefused, notEOF(err))
+}
+
+// readError marks an error of the stream that an archive is read from.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
 
 func (u *unpacker) count() error {
 	if u.stats.Entries++; u.stats.Entries > u.entries {
@@ -148,6 +169,31 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	return n, err
 }
+
+// endMark watches for the zeros that end an archive. The tar reader takes the
+// end of the stream for the end of the archive too, and then an upload that was
+// cut between two entries would look whole.
+type endMark struct {
+	r     io.Reader
+	ended bool
+	zeros int // in a row, up to here
+}
+
+func (e *endMark) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.ended = e.ended || err == io.EOF
+	run := n - len(bytes.TrimRight(p[:n], "\x00"))
+	if run == n {
+		run += e.zeros
+	}
+	e.zeros = min(run, 512)
+	if err != nil && err != io.EOF {
+		err = &readError{err}
+	}
+	return n, err
+}
+
+func (e *endMark) missing() bool { return e.ended && e.zeros < 512 }
 
 // notEOF keeps a truncated archive from looking like the end of one.
 func notEOF(err error) error {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"golang.org/x/sys/unix"
 )
@@ -226,13 +227,18 @@ func TestPutReplacesLinks(t *testing.T) {
 func TestPutTruncated(t *testing.T) {
 	_, fd := rooted(t)
 	whole := archive(t, item{name: "a", body: strings.Repeat("a", 2000)}, item{name: "b", body: "b"}).Bytes()
-	for _, cut := range []int{100, 700, 1024, 1500, 2600, 3000} {
-		if err := Put(fd, "/", bytes.NewReader(whole[:cut]), PutOptions{}); err == nil {
-			t.Errorf("cut at %d: no error", cut)
+	for _, cut := range []int{100, 700, 1024, 1500, 2600, 3000, 3072, len(whole) - 1024} {
+		if err := Put(fd, "/", bytes.NewReader(whole[:cut]), PutOptions{}); !errors.Is(err, ErrRefused) {
+			t.Errorf("cut at %d: %v, want ErrRefused", cut, err)
+		}
+		// A stream that fails is not the archive's fault.
+		broken := io.MultiReader(bytes.NewReader(whole[:cut]), iotest.ErrReader(syscall.ECONNRESET))
+		if err := Put(fd, "/", broken, PutOptions{}); !errors.Is(err, syscall.ECONNRESET) || errors.Is(err, ErrRefused) {
+			t.Errorf("failed at %d: %v, want the stream's error", cut, err)
 		}
 	}
-	if err := Put(fd, "/", strings.NewReader("this is no tar"), PutOptions{}); err == nil {
-		t.Error("garbage: no error")
+	if err := Put(fd, "/", strings.NewReader(strings.Repeat("this is no tar", 100)), PutOptions{}); !errors.Is(err, ErrRefused) {
+		t.Errorf("garbage: %v, want ErrRefused", err)
 	}
 }
 
@@ -346,4 +352,20 @@ func swap(path, aside, target string) {
 	_ = os.Symlink(target, path)
 	_ = os.Remove(path)
 	_ = os.Rename(aside, path)
+}
+
+// BenchmarkPut uploads what a run of one small program needs.
+func BenchmarkPut(b *testing.B) {
+	fd, err := unix.Open(b.TempDir(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer unix.Close(fd)
+	body := archive(b, item{name: "main.py", body: strings.Repeat("x", 2000)}).Bytes()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Put(fd, "/work", bytes.NewReader(body), PutOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -110,6 +110,27 @@ func follow(path string) (real string, links []Link, err error) {
 	return filepath.Join("/", real), links, nil
 }
 
+// privateDirs are the caller's home and the cache directory. Unlike what homes
+// are, they may lie below /usr or /opt. The system's own directories, which
+// accounts of services have for a home, are not private.
+func privateDirs(c Config) []string {
+	dirs := []string{os.Getenv("HOME"), c.CacheDir}
+	if u, err := user.Current(); err == nil {
+		dirs = append(dirs, u.HomeDir)
+	}
+	var out []string
+	for _, d := range dirs {
+		real, err := filepath.EvalSymlinks(d)
+		if err != nil || !filepath.IsAbs(real) || slices.Contains(out, real) {
+			continue
+		}
+		if !slices.Contains([]string{"/", "/usr", "/usr/bin", "/usr/sbin", "/usr/local", "/usr/lib", "/bin", "/sbin"}, real) {
+			out = append(out, real)
+		}
+	}
+	return out
+}
+
 // homeDirs are the directories that are never shown as a whole.
 func homeDirs() []string {
 	homes := []string{"/root", "/home"}

@@ -108,7 +108,6 @@ func resolve(ctx context.Context, c Config, dir string) (Plan, []stamp, error) {
 	if _, ok := plan.Tools["go"]; ok {
 		plan.Env["GOTOOLCHAIN"] = "local" // never try to fetch another one
 	}
-	slices.SortFunc(plan.Binds, byTarget)
 
 	t := skeletonTree(s)
 	skeleton, err := t.build(dir, c.Owner)
@@ -116,6 +115,10 @@ func resolve(ctx context.Context, c Config, dir string) (Plan, []stamp, error) {
 		return Plan{}, nil, cupel.Errorf(cupel.Unavailable, "build the skeleton of the host image", "%w", err)
 	}
 	plan.Skeleton = skeleton
+	for _, p := range s.masked {
+		plan.Binds = append(plan.Binds, Bind{Source: filepath.Join(skeleton, "var/empty"), Target: p})
+	}
+	slices.SortFunc(plan.Binds, byTarget)
 	s.watch(skeleton, filepath.Join(skeleton, "etc"))
 	plan.Version = fingerprint(plan)
 	return plan, s.stamps(), nil

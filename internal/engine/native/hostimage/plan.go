@@ -29,7 +29,9 @@ type Plan struct {
 	Version string `json:"version"`
 }
 
-// Bind is a file or directory of the host shown read-only.
+// Bind is a file or directory of the host shown read-only. Source and Target
+// are the same path, but for an empty directory of the skeleton that hides a
+// home directory below /usr.
 type Bind struct {
 	Source string `json:"source"`
 	Target string `json:"target"`

@@ -253,6 +253,27 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// TestHomeInASystemTree: a home below /opt is left out, one below /usr hidden.
+func TestHomeInASystemTree(t *testing.T) {
+	opt := t.TempDir()
+	place(t, opt, map[string]string{"tool/bin/x": "!", "service/.ssh/id": "secret", "file": ""})
+	t.Setenv("HOME", filepath.Join(opt, "service"))
+	s := newSurvey(Config{})
+	s.bindAround(opt)
+	if want := []Bind{{opt + "/tool", opt + "/tool"}}; !slices.Equal(s.binds, want) {
+		t.Errorf("binds %v, want %v", s.binds, want)
+	}
+	const home = "/usr/share"
+	t.Setenv("HOME", home)
+	plan, err := New(context.Background(), Config{CacheDir: t.TempDir(), Tools: []string{"sh"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Bind{filepath.Join(plan.Skeleton, "var/empty"), home}); !slices.Contains(plan.Binds, want) {
+		t.Errorf("binds %v lack %v", plan.Binds, want)
+	}
+}
+
 func TestSubmounts(t *testing.T) {
 	const table = `27 1 254:0 / / rw - ext4 /dev/vda rw
 30 27 0:1 / /usr rw - ext4 /dev/vdb rw

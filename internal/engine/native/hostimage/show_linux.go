@@ -26,6 +26,9 @@ func (s *survey) show(c candidate, a answer) (inner, reason string) {
 	}
 	s.watch(real)
 	dir := filepath.Dir(path)
+	if slices.ContainsFunc(s.masked, func(p string) bool { return below(real, p) }) {
+		return "", "it is below a home directory in /usr, which is hidden"
+	}
 	if reason := s.showVenv(dir); reason != "" {
 		return "", reason
 	}

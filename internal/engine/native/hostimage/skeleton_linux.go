@@ -65,7 +65,7 @@ func skeletonTree(s *survey) tree {
 		}
 	}
 	t.dir("/proc", "/sys", "/tmp", "/work", "/root", "/run/lock", "/home", "/mnt", "/srv", "/opt", "/usr",
-		"/var/tmp", "/var/lib", "/var/cache", "/var/log", "/dev/shm", "/dev/pts", "/dev/mqueue")
+		"/var/tmp", "/var/lib", "/var/cache", "/var/log", "/var/empty", "/dev/shm", "/dev/pts", "/dev/mqueue")
 	t.link("/var/run", "/run")
 	t.link("/var/lock", "/run/lock")
 	for _, device := range []string{"null", "zero", "full", "random", "urandom", "tty"} {

@@ -13,6 +13,8 @@ import (
 type survey struct {
 	config  Config
 	homes   []string
+	private []string // what no tree may show, wherever it lies
+	masked  []string // those of them that lie in a tree that is shown
 	binds   []Bind
 	links   []Link
 	path    []string
@@ -23,7 +25,7 @@ type survey struct {
 
 func newSurvey(c Config) *survey {
 	return &survey{
-		config: c, homes: homeDirs(),
+		config: c, homes: homeDirs(), private: privateDirs(c),
 		found: map[string]Tool{}, watched: map[string]stamp{},
 	}
 }
@@ -36,13 +38,35 @@ var systemPath = []string{"/usr/local/bin", "/usr/bin", "/bin"}
 func (s *survey) systemTrees() {
 	s.watch("/", "/usr", "/opt")
 	s.bind("/usr")
+	for _, p := range s.private {
+		if below(p, "/usr") {
+			s.masked = append(s.masked, p)
+		}
+	}
 	for _, dir := range rootDirs() {
 		if fi, err := os.Lstat(dir); err == nil && fi.IsDir() {
 			s.bind(dir)
 		}
 	}
-	if entries, err := os.ReadDir("/opt"); err == nil && len(entries) > 0 {
-		s.bind("/opt")
+	s.bindAround("/opt")
+}
+
+// bindAround shows dir if there is something in it; where a private directory
+// lies below it, its other entries one by one.
+func (s *survey) bindAround(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		return
+	}
+	if !slices.ContainsFunc(s.private, func(p string) bool { return p == dir || below(p, dir) }) {
+		s.bind(dir)
+		return
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if e.IsDir() && !slices.ContainsFunc(s.private, func(p string) bool { return p == dir || p == path || below(p, path) }) {
+			s.bind(path)
+		}
 	}
 }
 

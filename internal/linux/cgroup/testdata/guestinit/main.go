@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -156,6 +157,7 @@ func inside(how string, args []string) {
 			time.Sleep(time.Hour)
 		}
 	}
+	runtime.LockOSThread() // namespaces are a thread's
 	flags := uintptr(0)
 	if how == "read-only" {
 		flags = syscall.MS_RDONLY

@@ -1,0 +1,1 @@
+for ((n = 0; n <= 2000; n++)); do echo "$n"; done

@@ -1,0 +1,4 @@
+sum=0
+while read -r n; do sum=$((sum + n)); done
+echo "$sum"
+exit 3

@@ -1,0 +1,1 @@
+while :; do printf '%065536d' 0; done

@@ -1,0 +1,6 @@
+read -r _
+sum=0
+while read -r n; do
+  sum=$((sum + n))
+done
+echo "$sum"

@@ -1,0 +1,1 @@
+printf "a 2\nb 1\n"

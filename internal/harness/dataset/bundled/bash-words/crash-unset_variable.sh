@@ -1,0 +1,2 @@
+set -u
+echo "$nothing_of_that_name"

@@ -1,0 +1,3 @@
+def merge(intervals):
+    while True:
+        print("x" * 65536)

@@ -1,0 +1,5 @@
+import time
+
+
+def merge(intervals):
+    time.sleep(1000)

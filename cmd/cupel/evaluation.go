@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cupel.dev/cupel"
+	"cupel.dev/cupel/internal/harness/dataset"
+	"cupel.dev/cupel/internal/harness/judge"
+	"cupel.dev/cupel/internal/harness/model"
+	"cupel.dev/cupel/service"
+)
+
+// evaluation is what evalOptions mean: everything read and checked.
+type evaluation struct {
+	sets    []*dataset.Set
+	model   model.Model
+	limit   dataset.Limit
+	repeats int
+	batch   int
+	seed    uint64
+	dir     string
+	engine  service.EngineRef
+	spec    cupel.Spec
+	grading judge.Grading
+	rejudge bool
+}
+
+// read reads the options. Nothing is started.
+func (o evalOptions) read() (*evaluation, error) {
+	e := &evaluation{repeats: o.repeats, batch: o.concurrency(), seed: o.seed, rejudge: o.rejudge}
+	for _, step := range []func(evalOptions) error{
+		e.readEngine, e.readNumbers, e.readSets, e.readModel, e.readDir,
+	} {
+		if err := step(o); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+func (e *evaluation) readEngine(o evalOptions) error {
+	name, err := o.engineName()
+	if err != nil {
+		return err
+	}
+	if e.engine.Name, err = resolveEngine(name); err != nil {
+		return refused{err}
+	}
+	if e.spec.Image, err = absoluteImage(o.image); err != nil {
+		return err
+	}
+	e.grading, err = judge.ParseGrading(o.grading)
+	return err
+}
+
+func (e *evaluation) readNumbers(o evalOptions) error {
+	const most = 1 << 20
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"--repeats", o.repeats}, {"--eval-batch-size", o.batch}} {
+		if n.value < 0 || n.value > most {
+			return cupel.Invalidf(n.flag, strconv.Itoa(n.value), fmt.Sprintf("give a number from 1 to %d", most))
+		}
+	}
+	var err error
+	if e.limit, err = dataset.ParseLimit(o.limit); err != nil {
+		return cupel.Invalidf("--limit", o.limit, reason(err))
+	}
+	return nil
+}
+
+func (e *evaluation) readSets(o evalOptions) error {
+	known := "known: " + strings.Join(dataset.Names(), ", ")
+	switch {
+	case len(o.datasets) == 0:
+		return cupel.Errorf(cupel.Invalid, "", "--datasets is needed; %s", known)
+	case o.data != "" && len(o.datasets) > 1:
+		return cupel.Invalidf("--data", o.data, "it is the copy of one dataset, and several are named; use --dataset-args with a local_path for each")
+	}
+	args, err := o.argsByDataset()
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, name := range o.datasets {
+		set, err := dataset.Open(strings.TrimSpace(name), dataset.Options{Path: o.data, Args: args[name]})
+		if err != nil {
+			return err
+		}
+		if seen[set.Name] {
+			return cupel.Invalidf("--datasets", name, "it is named twice")
+		}
+		seen[set.Name] = true
+		delete(args, name)
+		e.sets = append(e.sets, set)
+	}
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		return cupel.Invalidf("--dataset-args", name, "no such dataset among those named: "+strings.Join(o.datasets, ", "))
+	}
+	return nil
+}
+
+// argsByDataset reads --dataset-args: an object of objects.
+func (o evalOptions) argsByDataset() (map[string]map[string]json.RawMessage, error) {
+	args := map[string]map[string]json.RawMessage{}
+	if strings.TrimSpace(o.datasetArgs) == "" {
+		return args, nil
+	}
+	if err := json.Unmarshal([]byte(o.datasetArgs), &args); err != nil {
+		return nil, cupel.Invalidf("--dataset-args", o.datasetArgs,
+			`write an object for each dataset, such as {"mbpp": {"eval_split": "all"}} (`+strings.TrimPrefix(err.Error(), "json: ")+")")
+	}
+	return args, nil
+}
+
+func (e *evaluation) readModel(o evalOptions) error {
+	if o.model == "" {
+		return cupel.Errorf(cupel.Invalid, "", "--model is needed").
+			WithHint("canonical judges the dataset's own answers, replay:FILE recorded ones")
+	}
+	var err error
+	e.model, err = model.Open(o.model, e.sets)
+	return err
+}
+
+func (e *evaluation) readDir(o evalOptions) error {
+	var err error
+	e.dir, err = o.dir(time.Now())
+	return err
+}
+
+// languages are those of the tasks that will be judged.
+func (e *evaluation) languages() []string {
+	all := map[string]bool{}
+	for _, set := range e.sets {
+		samples := e.limit.Apply(set.Samples)
+		for i := range samples {
+			if e.model.Attempts(&samples[i]) != 0 {
+				all[samples[i].Language] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// newService makes a service that opens engines by name. programs is how many
+// programs run at once, 0 for as many as there are cores.
+func newService(programs int) *service.Service {
+	return service.New(service.Config{
+		Programs: programs,
+		Open: func(ctx context.Context, ref service.EngineRef) (cupel.Engine, error) {
+			return openEngine(ctx, ref.Name, ref.Config)
+		},
+	})
+}
+
+// engineName is --engine, or what EvalScope's older ways of saying it name.
+// Of the sandbox config only what is listed here can be honoured yet; the rest
+// is refused, never ignored.
+func (o evalOptions) engineName() (string, error) {
+	var doc struct {
+		Enabled *bool  `json:"enabled"`
+		Engine  string `json:"engine"`
+	}
+	if strings.TrimSpace(o.sandboxDoc) != "" {
+		dec := json.NewDecoder(bytes.NewReader([]byte(o.sandboxDoc)))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&doc); err != nil {
+			return "", cupel.Invalidf("--sandbox", o.sandboxDoc,
+				`cupel reads "enabled" and "engine" of it so far (`+strings.TrimPrefix(err.Error(), "json: ")+")")
+		}
+	}
+	if doc.Enabled != nil && !*doc.Enabled || !o.useSandbox {
+		return "", refused{cupel.Errorf(cupel.Unsupported, "", "answers are never run without a sandbox").
+			WithHint(`leave --use-sandbox=false and "enabled": false out`)}
+	}
+	for _, name := range []string{o.engine, doc.Engine, o.sandboxType} {
+		if name != "" {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+// noConfigFile refuses arguments: config files are not read yet.
+func noConfigFile(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return refused{cupel.Errorf(cupel.Unsupported, "", "config file %q: cupel eval doesn't read config files yet", args[0]).
+		WithHint("give its values as flags: --datasets, --model, --dataset-args, --limit, …; see cupel eval --help")}
+}
+
+// notYet are EvalScope's flags, and the contract's, that cupel eval can't
+// honour yet. They are refused by name: an ignored flag gives wrong numbers.
+var notYet = map[string]string{
+	"api-url":                 "judge recorded answers with --model replay:FILE",
+	"api-key":                 "judge recorded answers with --model replay:FILE",
+	"generation-config":       "judge recorded answers with --model replay:FILE",
+	"sandbox-manager-config":  "the native engine needs none; leave it out",
+	"model-id":                "the model's name in reports is that of --model",
+	"model-args":              "judge recorded answers with --model replay:FILE",
+	"dataset-dir":             "name the file with --data",
+	"dataset-hub":             "cupel downloads nothing; name the file with --data",
+	"eval-type":               "judge recorded answers with --model replay:FILE",
+	"no-timestamp":            "name the run's folder with --out",
+	"enable-progress-tracker": "progress is on stderr",
+	"ignore-errors":           "errored attempts never end a run; leave it out",
+	"debug":                   "leave it out",
+	"judge":                   "no dataset here needs a judging model; leave it out",
+	"analysis-report":         "read report.json",
+	"collect-perf":            "leave it out",
+	"no-collect-perf":         "leave it out",
+	"agent-config":            "no dataset here needs an agent; leave it out",
+}
+
+// spreadLists rewrites "eval --datasets A B" as "eval --datasets=A
+// --datasets=B": EvalScope's flag takes every word up to the next flag.
+func spreadLists(args []string) []string {
+	if len(args) == 0 || args[0] != "eval" {
+		return args
+	}
+	const flag = "--datasets"
+	out := make([]string, 0, len(args))
+	listing := false
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return append(out, args[i:]...)
+		case arg == flag && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
+			listing = true
+		case strings.HasPrefix(arg, "-"):
+			listing = false
+			out = append(out, arg)
+		case listing:
+			out = append(out, flag+"="+arg)
+		default:
+			out = append(out, arg)
+		}
+	}
+	return out
+}

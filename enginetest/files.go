@@ -271,7 +271,7 @@ func getThroughLinks(c *check) {
 
 // racingLinks lets a program swap a directory for a link all the time.
 func racingLinks(c *check) {
-	sb, t := c.sandbox(inWork(), limits(cupel.Limits{Time: 3 * time.Second, CPUTime: 3 * time.Second})), c.trap()
+	sb, t := c.sandbox(inWork(), limits(cupel.Limits{Time: 2 * time.Second})), c.trap()
 	done := make(chan struct{})
 	cmd := cupel.Cmd{Args: []string{"/bin/sh", "-c", `mkdir real; ln -s "$1" evil; echo swapping
 		while :; do mv -T real d; mv -T d real; mv -T evil d; mv -T d evil; done 2>/dev/null`, "sh", t.dir}}

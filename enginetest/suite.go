@@ -125,6 +125,9 @@ type suite struct {
 	// found is what neighbours saw of each other, looked for once.
 	crossed sync.Once
 	found   crossing
+	// outcomes are those of the calls that must be refused, tried once.
+	tried    sync.Once
+	outcomes map[string]string
 }
 
 // look learns once what the engine's sandboxes are like.

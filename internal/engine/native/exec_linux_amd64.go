@@ -23,6 +23,7 @@ type run struct {
 	process *space.Process
 	streams *streams
 	startup cupel.Startup
+	before  space.Disk // the private files as the run found them
 
 	stopped  chan struct{} // closed to end the run from outside: Close, Reset
 	stopOnce sync.Once
@@ -43,7 +44,7 @@ func (s *Sandbox) Exec(ctx context.Context, cmd cupel.Cmd) (cupel.Result, error)
 	}
 	defer s.end(r)
 	r.startup = startup
-	if err := r.prepare(cmd); err != nil {
+	if err := r.prepare(sp, cmd); err != nil {
 		return cupel.Result{}, err
 	}
 	defer r.release()
@@ -73,8 +74,11 @@ func (s *Sandbox) check(ctx context.Context, cmd cupel.Cmd) (cupel.Limits, error
 	return s.spec.Limits.Tighten(cmd.Limits)
 }
 
-// prepare takes a cgroup leaf and makes the pipes.
-func (r *run) prepare(cmd cupel.Cmd) (err error) {
+// prepare measures the files, takes a cgroup leaf and makes the pipes.
+func (r *run) prepare(sp *space.Space, cmd cupel.Cmd) (err error) {
+	if r.before, err = sp.Disk(); err != nil {
+		return machineError("measure the private files", err)
+	}
 	if m := r.sandbox.engine.cgroups; m != nil && m.Mode() != cgroup.None {
 		r.leaf, err = m.Acquire(cgroup.Limits{Memory: int64(r.limits.Memory),
 			Processes: r.limits.Processes, CPUs: r.limits.CPUs})

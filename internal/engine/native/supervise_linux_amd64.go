@@ -22,14 +22,12 @@ type watch struct {
 	exit     space.Exit
 	exitErr  error
 	ended    time.Time
-	before   space.Disk // the private files as the run found them
 }
 
 // supervise waits for the program's end, ends it for a limit or when asked,
 // and makes the result.
 func (r *run) supervise(ctx context.Context) (cupel.Result, error) {
 	w := &watch{run: r, started: time.Now(), hits: map[cupel.LimitName]bool{}}
-	w.before, _ = r.sandbox.disk()
 	done := make(chan struct{})
 	go func() {
 		w.exit, w.exitErr = r.process.Wait()
@@ -144,7 +142,7 @@ func (w *watch) sampleProc() {
 	}
 	files := int64(0)
 	if d, err := r.sandbox.disk(); err == nil {
-		files = max(d.UsedBytes-w.before.UsedBytes, 0) // of this run
+		files = max(d.UsedBytes-w.run.before.UsedBytes, 0) // of this run
 	}
 	used, limit := s.Resident+files, int64(r.limits.Memory)
 	if used > limit {
@@ -173,10 +171,10 @@ func (w *watch) lookAtDisk() {
 	if err != nil {
 		return
 	}
-	if d.FreeBytes == 0 && w.before.FreeBytes > 0 {
+	if d.FreeBytes == 0 && w.run.before.FreeBytes > 0 {
 		w.hits[cupel.LimitDisk] = true
 	}
-	if d.FreeInodes == 0 && w.before.FreeInodes > 0 {
+	if d.FreeInodes == 0 && w.run.before.FreeInodes > 0 {
 		w.hits[cupel.LimitInodes] = true
 	}
 }

@@ -29,11 +29,11 @@ func Dir(path string) (Rootfs, error) {
 		return Rootfs{}, fmt.Errorf("%w: directory %q: %w", ErrImage, path, err)
 	}
 	for _, sub := range []string{"usr/bin", "bin", "usr/local/bin", "sbin", "usr/sbin"} {
-		if list, err := os.ReadDir(filepath.Join(abs, sub)); err == nil && hasProgram(list) {
+		if list, err := os.ReadDir(filepath.Join(abs, sub)); err == nil && hasProgram(list, true) {
 			return Rootfs{Dir: abs}, nil
 		}
 	}
-	if hasProgram(entries) {
+	if hasProgram(entries, false) {
 		return Rootfs{Dir: abs}, nil // an image of one static program
 	}
 	return Rootfs{}, fmt.Errorf("%w: directory %q holds no program: neither usr/bin nor bin has one", ErrImage, path)
@@ -46,13 +46,12 @@ func kindOf(fi fs.FileInfo) string {
 	return "special file"
 }
 
-// hasProgram takes a link for a program: where it leads is the sandbox's matter.
-func hasProgram(entries []fs.DirEntry) bool {
+// hasProgram looks for an executable file. Where links are taken for one, where
+// they lead is the sandbox's matter.
+func hasProgram(entries []fs.DirEntry, links bool) bool {
 	for _, e := range entries {
-		if e.Type() == fs.ModeSymlink {
-			if target, err := e.Info(); err == nil && target.Size() > 0 && e.Name() != "bin" && e.Name() != "lib" {
-				return true
-			}
+		if links && e.Type() == fs.ModeSymlink {
+			return true
 		}
 		if fi, err := e.Info(); err == nil && fi.Mode().IsRegular() && fi.Mode().Perm()&0o111 != 0 {
 			return true

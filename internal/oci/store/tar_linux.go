@@ -103,34 +103,50 @@ func look(f *os.File) (seen, error) {
 }
 
 // digest returns the SHA-256 of an open file, from the index when the file is
-// still the one that was digested before.
+// still the one that was digested before. Of callers that come at once, one
+// reads the file.
 func (s *Store) digest(ctx context.Context, f *os.File) (string, error) {
 	now, err := look(f)
 	if err != nil {
 		return "", err
 	}
-	name := sha256.Sum256([]byte(now.Path))
-	index := filepath.Join(s.dir, "index", hex.EncodeToString(name[:16])+".json")
-	var known seen
-	if readJSON(index, &known) == nil && len(known.Digest) == 2*sha256.Size {
-		now.Digest = known.Digest
-		if now == known {
-			return known.Digest, nil
-		}
+	sum := sha256.Sum256([]byte(now.Path))
+	name := hex.EncodeToString(sum[:16])
+	index := filepath.Join(s.dir, "index", name+".json")
+	if d, ok := now.known(index); ok {
+		return d, nil
+	}
+	lock, err := s.lock(ctx, "index-"+name)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if d, ok := now.known(index); ok {
+		return d, nil
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, &reader{ctx, f}); err != nil {
 		return "", err
 	}
-	now.Digest = hex.EncodeToString(h.Sum(nil))
 	after, err := look(f)
 	if err != nil {
 		return "", err
 	}
-	if after.Digest = now.Digest; after != now {
+	if after != now {
 		return "", fmt.Errorf("%w: it changed while it was read", ErrImage)
 	}
+	now.Digest = hex.EncodeToString(h.Sum(nil))
 	return now.Digest, writeJSON(index, now)
+}
+
+// known returns the digest that the index has for exactly this file.
+func (now seen) known(index string) (digest string, ok bool) {
+	var was seen
+	if readJSON(index, &was) != nil || len(was.Digest) != 2*sha256.Size {
+		return "", false
+	}
+	now.Digest = was.Digest
+	return was.Digest, now == was
 }
 
 type reader struct {

@@ -129,7 +129,10 @@ func resolve(ctx context.Context, c Config, dir string) (Plan, []stamp, error) {
 // is no other toolchain.
 func fingerprint(p Plan) string {
 	h := sha256.New()
-	fmt.Fprintln(h, schema, p.Binds, p.Links, p.Path, p.Env)
+	fmt.Fprintln(h, schema, p.Links, p.Path, p.Env)
+	for _, b := range p.Binds {
+		fmt.Fprintln(h, b.Target)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
 		t := p.Tools[name]
 		st := stampOf(t.Real)

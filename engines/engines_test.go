@@ -1,0 +1,58 @@
+package engines_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"cupel.dev/cupel"
+	"cupel.dev/cupel/engines"
+)
+
+func TestResolve(t *testing.T) {
+	tests := []struct {
+		alias, name string
+		kind        cupel.Kind
+		says        string
+	}{
+		{"", "native", "", ""},
+		{"native", "native", "", ""},
+		{" NATIVE\n", "native", "", ""},
+		{"Docker", "", cupel.Unsupported, "docker engine is not built into this cupel. Supported: native"},
+		{"volcengine", "", cupel.Unsupported, "volcengine"},
+		{"volcano", "", cupel.Unsupported, "volcengine"},
+		{"Volc", "", cupel.Unsupported, "volcengine"},
+		{"remote", "", cupel.Unsupported, "remote"},
+		{"natve", "", cupel.Invalid, `Unknown sandbox engine: "natve"`},
+		{strings.Repeat("x", 5000), "", cupel.Invalid, "Unknown sandbox engine"},
+	}
+	for _, tt := range tests {
+		name, err := engines.Resolve(tt.alias)
+		if name != tt.name || cupel.KindOf(err) != tt.kind {
+			t.Errorf("Resolve(%.20q) = %q, %v; want %q, kind %q", tt.alias, name, err, tt.name, tt.kind)
+		}
+		if err != nil && (!strings.Contains(err.Error(), tt.says) || len(err.Error()) > 300) {
+			t.Errorf("Resolve(%.20q) says %q, want %q in it", tt.alias, err, tt.says)
+		}
+	}
+	if _, err := engines.Resolve("natve"); !strings.Contains(cupel.HintOf(err), "did you mean native") {
+		t.Errorf("hint = %q", cupel.HintOf(err))
+	}
+}
+
+func TestOpenRefusesBadConfig(t *testing.T) {
+	for _, config := range []string{`{"no_such_key":1}`, `{`, `[]`, `7`, `{} {}`} {
+		e, err := engines.Open(t.Context(), "native", json.RawMessage(config))
+		if e != nil || cupel.KindOf(err) != cupel.Invalid {
+			t.Errorf("Open with %s = %v, %v; want kind invalid", config, e, err)
+		}
+	}
+}
+
+func TestEveryListedEngineResolvesToItself(t *testing.T) {
+	for _, name := range engines.List() {
+		if got, err := engines.Resolve(name); got != name || err != nil {
+			t.Errorf("Resolve(%q) = %q, %v", name, got, err)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	if e.starter, err = space.NewStarter(); err != nil {
 		return nil, machineError("open the native engine", err)
 	}
-	if e.cgroups, err = openCgroups(cfg); err != nil {
+	if e.cgroups, err = openCgroups(cfg, cache); err != nil {
 		e.starter.Close()
 		return nil, err
 	}
@@ -66,10 +66,10 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-func openCgroups(cfg Config) (*cgroup.Manager, error) {
+func openCgroups(cfg Config, cache string) (*cgroup.Manager, error) {
 	switch cfg.Cgroups {
 	case "", "auto":
-		m, err := cgroup.Open(cgroup.Config{Root: cfg.CgroupRoot})
+		m, err := cgroup.Open(cgroup.Config{Root: cfg.CgroupRoot, Registry: filepath.Join(cache, "cgroups")})
 		if err != nil {
 			return nil, machineError("open cgroups", err)
 		}

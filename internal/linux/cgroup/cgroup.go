@@ -19,6 +19,10 @@ type Config struct {
 	// Name is the first part of the names of our directories; "" is "cupel".
 	// Managers of different names don't reap each other's leftovers.
 	Name string
+	// Registry is a directory in which Managers note what they made, so that
+	// a later Open finds what a killed one left, also from another cgroup.
+	// "" keeps no notes.
+	Registry string
 }
 
 // Mode is the kind of cgroups in use.

@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -17,6 +18,7 @@ type Manager struct {
 	controllers []string
 	reason      string
 	bases       []*base
+	noteFile    string // in the registry
 
 	mu     sync.Mutex
 	idle   []*Leaf
@@ -143,5 +145,9 @@ func (m *Manager) Close() error {
 	for _, b := range m.bases {
 		errs = append(errs, b.remove())
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err == nil && m.noteFile != "" {
+		_ = os.Remove(m.noteFile)
+	}
+	return err
 }

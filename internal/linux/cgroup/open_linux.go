@@ -31,7 +31,11 @@ func Open(cfg Config) (*Manager, error) {
 	if err == nil {
 		var membership []byte
 		if membership, err = os.ReadFile("/proc/self/cgroup"); err == nil {
-			return m, m.open(cfg, me, string(mountinfo), string(membership))
+			reapNoted(cfg.Registry, cfg.Name, me)
+			if err := m.open(cfg, me, string(mountinfo), string(membership)); err != nil {
+				return m, err
+			}
+			return m, m.note(cfg.Registry, cfg.Name, me)
 		}
 	}
 	m.reason = "this kernel has no cgroups: " + err.Error()

@@ -4,8 +4,10 @@ package cgroup
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -268,4 +270,40 @@ func describeAs(t *testing.T, uid uint32, root string) string {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// A killed owner's directories are found through its note, from anywhere, and
+// nothing else that a note names is touched.
+func TestNotesOfTheDeadAreFollowed(t *testing.T) {
+	registry := t.TempDir()
+	m, err := Open(Config{Name: "cupel-note", Registry: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if m.Mode() == None {
+		t.Skip("no cgroups: " + m.Reason())
+	}
+	me, err := self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := owner{pid: me.pid, start: me.start - 1, ns: me.ns} // our pid, before us
+	left := path.Join(path.Dir(m.bases[0].dir), dead.directory("cupel-note"))
+	if err := os.Mkdir(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(left) })
+	note := path.Join(registry, path.Base(left))
+	text := fmt.Sprintf("%d %s\n%d %s\n", m.bases[0].version, left, m.bases[0].version, m.bases[0].dir)
+	if err := os.WriteFile(note, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reapNoted(registry, "cupel-note", me)
+	if exists(left) || exists(note) {
+		t.Errorf("left: %v, note: %v", exists(left), exists(note))
+	}
+	if !exists(m.bases[0].dir) {
+		t.Error("a live owner's directory was removed")
+	}
 }

@@ -3,6 +3,7 @@ package tree
 import (
 	"archive/tar"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"

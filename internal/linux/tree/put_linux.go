@@ -2,7 +2,6 @@ package tree
 
 import (
 	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"

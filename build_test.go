@@ -43,7 +43,7 @@ func TestEmbed(t *testing.T) {
 	}
 	run := exec.Command(program)
 	run.Env = append(os.Environ(), "CUPEL_CACHE="+t.TempDir())
-	if out, err := run.CombinedOutput(); err != nil || string(out) != "hello from inside\nok\n" {
+	if out, err := run.CombinedOutput(); err != nil || string(out) != "hello from inside\nok\nerror: <nil>\n" {
 		t.Errorf("run: %v\n%s", err, out)
 	}
 }

@@ -2,12 +2,28 @@ package engines_test
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
 	"cupel.dev/cupel"
 	"cupel.dev/cupel/engines"
 )
+
+// TestMain keeps the engines' caches in one temporary directory.
+func TestMain(m *testing.M) {
+	if os.Getenv("CUPEL_CACHE") != "" {
+		os.Exit(m.Run())
+	}
+	dir, err := os.MkdirTemp("", "cupel-test-")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("CUPEL_CACHE", dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 func TestResolve(t *testing.T) {
 	tests := []struct {

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"io"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ func lifecycleRequirements() []requirement {
 		{"closing a sandbox ends what runs in it", closeWhileRunning},
 		{"a closed engine is kind closed, and its sandboxes too", closeEngine},
 		{"closing an engine ends what runs", closeEngineWhileRunning},
+		{"an archive that nobody reads holds up neither Reset nor Close", unreadArchive},
 		{"sandboxes have names of their own", identities},
 	}
 }
@@ -31,7 +33,10 @@ func closeTwice(c *check) {
 func (c *check) closed(sb cupel.Sandbox) {
 	c.Helper()
 	_, execErr := sb.Exec(c.ctx, shell("exit 0"))
-	_, getErr := sb.Get(c.ctx, "/tmp")
+	r, getErr := sb.Get(c.ctx, "/tmp")
+	if r != nil {
+		r.Close()
+	}
 	all := map[string]error{
 		"Exec": execErr, "Get": getErr,
 		"Put": sb.Put(c.ctx, "/tmp", strings.NewReader("")),
@@ -143,6 +148,47 @@ func closeEngineWhileRunning(c *check) {
 		c.Errorf("Close took %v", d)
 	}
 	c.endsClosed(ended)
+}
+
+// soon requires that f returns without an error, and promptly; after a failure
+// it releases what holds f up and waits for its end.
+func (c *check) soon(what string, f func() error, release func() error) {
+	c.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			c.Errorf("%s: %v", what, err)
+		}
+	case <-time.After(promptly):
+		c.Errorf("%s does not return", what)
+		release()
+		<-done
+	}
+}
+
+func unreadArchive(c *check) {
+	sb := c.sandbox(inWork())
+	get := func() io.ReadCloser {
+		c.sh(sb, "mkdir -p d; head -c 5000000 /dev/zero > d/f").ok(c)
+		r, err := sb.Get(c.ctx, "/work/d")
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.Cleanup(func() { r.Close() })
+		return r
+	}
+	r := get()
+	if reset, ok := sb.(cupel.Resetter); ok {
+		c.soon("Reset", func() error { return reset.Reset(c.ctx) }, r.Close)
+		r.Close()
+		r = get()
+	}
+	c.soon("Close", sb.Close, r.Close)
+	if n, err := io.Copy(io.Discard, r); err == nil && n < 5000000 {
+		c.Error("the archive of a closed sandbox ends as if it were whole")
+	}
 }
 
 func identities(c *check) {

@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -23,6 +23,8 @@ type app struct {
 	stdout, stderr io.Writer
 	// json is set by --json: one document on stdout and nothing else there.
 	json bool
+	// parsed says that the flags were understood, json among them.
+	parsed bool
 }
 
 // resolveEngine and openEngine are package engines', but in tests.
@@ -52,9 +54,12 @@ func (a *app) execute(ctx context.Context, args []string) (verb string, err erro
 	if cause := context.Cause(ctx); cupel.KindOf(err) == cupel.Canceled && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w; %w", cause, err)
 	}
+	if errors.Is(err, syscall.EPIPE) {
+		err = brokenPipe
+	}
 	var program programEnded
 	if !errors.As(err, &program) && !errors.Is(err, errNotHeld) && !errors.Is(err, brokenPipe) {
-		a.printError(err, a.json || asksForJSON(args))
+		a.printError(err, a.json || !a.parsed && asksForJSON(args))
 	}
 	return cmd.Name(), err
 }
@@ -119,6 +124,3 @@ func isTerminal(w io.Writer) bool {
 
 // colors reports whether w is to be coloured: see https://no-color.org.
 func colors(w io.Writer) bool { return os.Getenv("NO_COLOR") == "" && isTerminal(w) }
-
-// oneLine keeps an error's text on one line of a table.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -14,21 +14,25 @@ import (
 func (a *app) printDemo(doc demoJSON) error {
 	t := a.newTable(table.Row{"Task", "Language", "The answer", "cupel said", "Should be", ""})
 	color := colors(a.stdout)
-	last := ""
-	for _, row := range doc.Answers {
-		task, language := row.TaskID, row.Language
-		switch {
-		case task == last:
-			task, language = "", ""
-		case last != "":
+	for i, answers := range byTask(doc.Answers) {
+		if i > 0 {
 			t.AppendSeparator()
 		}
-		last = row.TaskID
-		t.AppendRow(table.Row{task, language, row.Does, clipped(row.Said), row.Expected, mark(row.JudgedRight, color)})
+		task, language := answers[0].TaskID, answers[0].Language
+		if answers[0].JudgedRight == nil {
+			all := fmt.Sprintf("(%d answers)", len(answers))
+			t.AppendRow(table.Row{task, language, all, clipped(answers[0].Said), "", mark(nil, color)})
+			continue
+		}
+		for _, row := range answers {
+			t.AppendRow(table.Row{task, language, row.Does, clipped(row.Said), row.Expected, mark(row.JudgedRight, color)})
+			task, language = "", ""
+		}
 	}
 	total := doc.JudgedRight + doc.JudgedWrong
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%d of %d answers judged right", t.Render(), doc.JudgedRight, total)
+	fmt.Fprintf(&b, "Answers whose worth is known, each judged in a sandbox of its own:\n%s\n\n%d of %d answers judged right",
+		t.Render(), doc.JudgedRight, total)
 	if doc.Unsupported > 0 {
 		fmt.Fprintf(&b, ", %d could not run here (%s)", doc.Unsupported, strings.Join(installs(doc), "; "))
 	}
@@ -37,6 +41,20 @@ func (a *app) printDemo(doc demoJSON) error {
 		return cupel.Errorf(cupel.Internal, "write stdout", "%w", err)
 	}
 	return nil
+}
+
+// byTask splits answers where the task changes. A toolchain is missing for all
+// of a task's answers or for none.
+func byTask(answers []demoAnswer) [][]demoAnswer {
+	var tasks [][]demoAnswer
+	for _, a := range answers {
+		if n := len(tasks); n > 0 && tasks[n-1][0].TaskID == a.TaskID {
+			tasks[n-1] = append(tasks[n-1], a)
+		} else {
+			tasks = append(tasks, []demoAnswer{a})
+		}
+	}
+	return tasks
 }
 
 // installs are the commands that bring the toolchains that were missing.

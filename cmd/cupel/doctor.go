@@ -70,8 +70,7 @@ type engineJSON struct {
 	// Isolation is null where the engine does not work; Error and Hint say
 	// why then.
 	Isolation *isolationJSON `json:"isolation"`
-	// FirstRunMS is what making the first sandbox and running a shell in it
-	// took.
+	// FirstRunMS is what making the first sandbox and running true in it took.
 	FirstRunMS float64 `json:"first_run_ms"`
 	Error      string  `json:"error"`
 	Hint       string  `json:"hint"`
@@ -185,12 +184,13 @@ func (d *doctorJSON) examineEngine(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.Close()) }()
-	res, _, _, err := cupel.Output(ctx, sb, cupel.Cmd{Args: []string{"/bin/sh", "-c", "exit 0"}})
+	res, _, stderr, err := cupel.Output(ctx, sb, cupel.Cmd{Args: []string{"true"}})
 	switch {
 	case err != nil:
 		return err
 	case res.Status != cupel.StatusOK:
-		return cupel.Errorf(cupel.Internal, "run a shell in a sandbox", "it ended with %s, exit status %d", res.Status, res.ExitCode)
+		return cupel.Errorf(cupel.Internal, "", "true ends with %s, exit status %d, signal %q: %.200q",
+			res.Status, res.ExitCode, res.Signal, stderr)
 	}
 	is := newIsolationJSON(res.Isolation)
 	d.Engine.Isolation, d.Engine.FirstRunMS = &is, report.Round(time.Since(began).Seconds()*1000, 3)

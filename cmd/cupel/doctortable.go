@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"cupel.dev/cupel"
 )
@@ -19,6 +20,7 @@ func (a *app) printDoctor(doc doctorJSON) error {
 	fmt.Fprintf(&b, "cache %s, home %s\n\n", orNone(s.Cache), orNone(s.Home))
 
 	t := a.newTable(table.Row{"", "Ability", "Found", "What to do"})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 56, WidthMaxEnforcer: text.WrapSoft}})
 	for _, p := range doc.Abilities {
 		t.AppendRow(table.Row{mark(&p.OK, color), p.Name, clipped(p.Detail), p.Fix})
 	}
@@ -54,7 +56,7 @@ func (e engineJSON) found() string {
 	if e.Isolation == nil {
 		return clipped(e.Error)
 	}
-	return fmt.Sprintf("made and ran /bin/sh in %.1f ms", e.FirstRunMS)
+	return fmt.Sprintf("made, and ran true, in %.1f ms", e.FirstRunMS)
 }
 
 // conclusion says which isolation this place gives and why not more.

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/internal/harness/dataset"
 	"cupel.dev/cupel/internal/harness/grade"
 	"cupel.dev/cupel/internal/harness/judge"
 	"cupel.dev/cupel/internal/harness/report"
@@ -57,6 +57,11 @@ be; 2 when the request is wrong; 3 when the machine failed; 130 or 143 when inte
 		Args: noConfigFile,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runEval(cmd.Context(), opts) },
 	}
+	a.addEvalFlags(cmd, &opts)
+	return cmd
+}
+
+func (a *app) addEvalFlags(cmd *cobra.Command, opts *evalOptions) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.SetNormalizeFunc(evalFlagName)
@@ -79,25 +84,11 @@ be; 2 when the request is wrong; 3 when the machine failed; 130 or 143 when inte
 	f.BoolVar(&opts.useSandbox, "use-sandbox", true, "accepted and always on")
 	f.StringVar(&opts.sandboxType, "sandbox-type", "", "EvalScope's old name of --engine")
 	f.StringVar(&opts.sandboxDoc, "sandbox", "", "EvalScope's sandbox config, as JSON: enabled and engine are read")
+	suggest(cmd, "datasets", dataset.Names()...)
+	suggest(cmd, "grading", string(judge.Strict), string(judge.Upstream))
 	for _, old := range []string{"use-sandbox", "sandbox-type", "sandbox"} {
 		_ = f.MarkHidden(old)
 	}
-	return cmd
-}
-
-// evalFlagName makes dashes of underscores, and today's names of EvalScope's
-// others.
-func evalFlagName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	out := []byte(name)
-	for i, c := range out {
-		if c == '_' {
-			out[i] = '-'
-		}
-	}
-	if string(out) == "rerun-review" {
-		return "rejudge"
-	}
-	return pflag.NormalizedName(out)
 }
 
 // runEval judges what the options ask for. Whatever is wrong with them is
@@ -109,7 +100,7 @@ func (a *app) runEval(ctx context.Context, opts evalOptions) error {
 	}
 	svc := newService(0)
 	j := judge.New(judge.Config{
-		Sandboxes: judge.Pools(svc, e.engine, e.batch), Grading: e.grading, Spec: e.spec,
+		Sandboxes: judge.Pools(svc, e.engine, e.batch+graders), Grading: e.grading, Spec: e.spec,
 	})
 	rep, err := a.evaluate(ctx, e, j)
 	err = errors.Join(err, j.Close(), svc.Close())
@@ -171,8 +162,7 @@ func (a *app) printReport(rep *report.Report, dir string) error {
 	if err != nil {
 		return cupel.Errorf(cupel.Internal, "write stdout", "%w", err)
 	}
-	if n := rep.Errored(); n > 0 {
-		a.notef("%d attempts could not be judged and are outside the score", n)
+	if rep.Errored() > 0 {
 		return errNotHeld
 	}
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"cupel.dev/cupel"
 	"cupel.dev/cupel/internal/harness/dataset"
@@ -154,6 +151,12 @@ func (e *evaluation) languages() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// graders is room in a pool for grading processes. Tasks of each kind of limits
+// have up to two, which keep their sandboxes until the end of the run: were the
+// pool only as large as the number of workers, those of one dataset would keep
+// those of the next from ever starting. Sandboxes are made when they are needed.
+const graders = 32
+
 // newService makes a service that opens engines by name. programs is how many
 // programs run at once, 0 for as many as there are cores.
 func newService(programs int) *service.Service {
@@ -163,91 +166,4 @@ func newService(programs int) *service.Service {
 			return openEngine(ctx, ref.Name, ref.Config)
 		},
 	})
-}
-
-// engineName is --engine, or what EvalScope's older ways of saying it name.
-// Of the sandbox config only what is listed here can be honoured yet; the rest
-// is refused, never ignored.
-func (o evalOptions) engineName() (string, error) {
-	var doc struct {
-		Enabled *bool  `json:"enabled"`
-		Engine  string `json:"engine"`
-	}
-	if strings.TrimSpace(o.sandboxDoc) != "" {
-		dec := json.NewDecoder(bytes.NewReader([]byte(o.sandboxDoc)))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&doc); err != nil {
-			return "", cupel.Invalidf("--sandbox", o.sandboxDoc,
-				`cupel reads "enabled" and "engine" of it so far (`+strings.TrimPrefix(err.Error(), "json: ")+")")
-		}
-	}
-	if doc.Enabled != nil && !*doc.Enabled || !o.useSandbox {
-		return "", refused{cupel.Errorf(cupel.Unsupported, "", "answers are never run without a sandbox").
-			WithHint(`leave --use-sandbox=false and "enabled": false out`)}
-	}
-	for _, name := range []string{o.engine, doc.Engine, o.sandboxType} {
-		if name != "" {
-			return name, nil
-		}
-	}
-	return "", nil
-}
-
-// noConfigFile refuses arguments: config files are not read yet.
-func noConfigFile(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return refused{cupel.Errorf(cupel.Unsupported, "", "config file %q: cupel eval doesn't read config files yet", args[0]).
-		WithHint("give its values as flags: --datasets, --model, --dataset-args, --limit, …; see cupel eval --help")}
-}
-
-// notYet are EvalScope's flags, and the contract's, that cupel eval can't
-// honour yet. They are refused by name: an ignored flag gives wrong numbers.
-var notYet = map[string]string{
-	"api-url":                 "judge recorded answers with --model replay:FILE",
-	"api-key":                 "judge recorded answers with --model replay:FILE",
-	"generation-config":       "judge recorded answers with --model replay:FILE",
-	"sandbox-manager-config":  "the native engine needs none; leave it out",
-	"model-id":                "the model's name in reports is that of --model",
-	"model-args":              "judge recorded answers with --model replay:FILE",
-	"dataset-dir":             "name the file with --data",
-	"dataset-hub":             "cupel downloads nothing; name the file with --data",
-	"eval-type":               "judge recorded answers with --model replay:FILE",
-	"no-timestamp":            "name the run's folder with --out",
-	"enable-progress-tracker": "progress is on stderr",
-	"ignore-errors":           "errored attempts never end a run; leave it out",
-	"debug":                   "leave it out",
-	"judge":                   "no dataset here needs a judging model; leave it out",
-	"analysis-report":         "read report.json",
-	"collect-perf":            "leave it out",
-	"no-collect-perf":         "leave it out",
-	"agent-config":            "no dataset here needs an agent; leave it out",
-}
-
-// spreadLists rewrites "eval --datasets A B" as "eval --datasets=A
-// --datasets=B": EvalScope's flag takes every word up to the next flag.
-func spreadLists(args []string) []string {
-	if len(args) == 0 || args[0] != "eval" {
-		return args
-	}
-	const flag = "--datasets"
-	out := make([]string, 0, len(args))
-	listing := false
-	for i, arg := range args {
-		switch {
-		case arg == "--":
-			return append(out, args[i:]...)
-		case arg == flag && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
-			listing = true
-		case strings.HasPrefix(arg, "-"):
-			listing = false
-			out = append(out, arg)
-		case listing:
-			out = append(out, flag+"="+arg)
-		default:
-			out = append(out, arg)
-		}
-	}
-	return out
 }

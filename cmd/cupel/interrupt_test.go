@@ -93,6 +93,7 @@ func TestInterruptedEvalGoesOn(t *testing.T) {
 		t.Skipf("the native engine does not work here: %v", err)
 	}
 	dir := t.TempDir()
+	t.Setenv("CUPEL_CACHE", t.TempDir())
 	answers, out := filepath.Join(dir, "answers.jsonl"), filepath.Join(dir, "run")
 	lines := `{"task_id": "bash-sum", "completion": "echo 1"}` + "\n" +
 		strings.Repeat(`{"task_id": "bash-sum", "completion": "sleep 60"}`+"\n", 4)

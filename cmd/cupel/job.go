@@ -48,6 +48,8 @@ func (j *job) setSpec(a *app, opts runOptions) error {
 		}
 		j.spec.Env[k] = v
 	}
+	// No flag bounds single files: the disk does.
+	j.spec.Limits.FileSize = max(j.spec.Limits.FileSize, j.spec.Limits.Disk)
 	image, err := absoluteImage(opts.spec.Image)
 	if err != nil {
 		return err

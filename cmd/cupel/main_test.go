@@ -33,7 +33,11 @@ func TestMain(m *testing.M) {
 		if name == "fake" {
 			return openScripted(), nil
 		}
-		return engines.Open(ctx, name, config)
+		e, err := engines.Open(ctx, name, config)
+		if missing := os.Getenv("TEST_MISSING_PROGRAMS"); missing != "" && err == nil {
+			e = lacking{e, strings.Fields(missing)}
+		}
+		return e, err
 	}
 	testscript.Main(m, map[string]func(){"cupel": main})
 }
@@ -57,20 +61,25 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition answers [native], [python] and [data].
+// condition answers [native]: whether the native engine works here.
 func condition(name string) (bool, error) {
-	switch name {
-	case "native":
+	if name == "native" {
 		return nativeWorks() == nil, nil
-	case "python", "gcc":
-		_, err := exec.LookPath(map[string]string{"python": "python3", "gcc": "gcc"}[name])
-		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }
 
 func nativeWorks() error {
-	e, err := engines.Open(context.Background(), "native", nil)
+	cache, err := os.MkdirTemp("", "cupel-test-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(cache) }()
+	config, err := json.Marshal(map[string]string{"cache": cache})
+	if err != nil {
+		return err
+	}
+	e, err := engines.Open(context.Background(), "native", config)
 	if err != nil {
 		return err
 	}

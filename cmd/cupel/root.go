@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ const (
 )
 
 func newRoot(a *app) *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "cupel",
 		Short: "Judge model-written code in a sandbox of its own",
@@ -29,19 +31,26 @@ checks that an answer can't cheat.`,
   cupel run answer.py                   run one program
   cupel eval --datasets humaneval --data HumanEval.jsonl.gz --model canonical
   cupel doctor                          what this machine can do`,
-		Args:              unknownVerb,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:             unknownVerb,
+		PersistentPreRun: func(*cobra.Command, []string) { a.parsed = true },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if version {
+				return a.runVersion()
+			}
+			return cmd.Help()
+		},
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.Flags().BoolVar(&version, "version", false, "say what this cupel is")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommandGroupID(groupMachine)
 	root.AddGroup(&cobra.Group{ID: groupJudge, Title: "Judge:"}, &cobra.Group{ID: groupMachine, Title: "This machine:"})
-	root.AddCommand(newDemo(a), newRun(a), newEval(a), newDoctor(a), newVersion(a), newCompletion(a))
+	root.AddCommand(newDemo(a), newRun(a), newEval(a), newDoctor(a), newBench(a), newVersion(a), newCompletion(a))
 	return root
 }
 
@@ -81,7 +90,7 @@ func flagError(cmd *cobra.Command, err error) error {
 
 func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if short := e.GetSpecifiedShortnames(); short != "" {
-		return cupel.Errorf(cupel.Invalid, "", "unknown flag -%s", short).WithHint("see cupel %s --help", cmd.Name())
+		return cupel.Errorf(cupel.Invalid, "", "unknown flag -%s", short).WithHint("see %s --help", cmd.CommandPath())
 	}
 	name := strings.ReplaceAll(e.GetSpecifiedName(), "_", "-")
 	if why, ok := notYet[name]; ok && cmd.Name() == "eval" {
@@ -97,17 +106,29 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if n := nearest.To(name, names); n != "" {
 		return err.WithHint("did you mean --%s?", n)
 	}
-	return err.WithHint("see cupel %s --help", cmd.Name())
+	return err.WithHint("see %s --help", cmd.CommandPath())
 }
 
 // reason is what is wrong with a value, without the name of the field: the
 // flag's name is said already.
 func reason(err error) string {
 	text := err.Error()
+	var number *strconv.NumError
+	if errors.As(err, &number) {
+		if number.Func == "ParseBool" {
+			return "write true or false"
+		}
+		return "write a whole number in range"
+	}
 	if _, fix, ok := strings.Cut(text, " is not valid: "); ok {
 		return fix
 	}
 	return text
+}
+
+// suggest makes shells complete a flag's value.
+func suggest(cmd *cobra.Command, flag string, values ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // noArguments refuses arguments that a verb has no use for.

@@ -61,6 +61,11 @@ Output is passed through byte for byte, control sequences of a terminal included
 			return a.runRun(cmd.Context(), opts)
 		},
 	}
+	a.addRunFlags(cmd, &opts)
+	return cmd
+}
+
+func (a *app) addRunFlags(cmd *cobra.Command, opts *runOptions) {
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.SortFlags = false
@@ -76,7 +81,9 @@ Output is passed through byte for byte, control sequences of a terminal included
 	f.StringVar(&opts.engine, "engine", "native", "what makes the sandbox")
 	f.StringVar((*string)(&opts.spec.Isolation), "isolation", string(opts.spec.Isolation), "weakest isolation to accept: strict, standard or any")
 	f.BoolVar(&a.json, "json", false, "print one JSON document instead of the output")
-	return cmd
+	suggest(cmd, "lang", lang.Names()...)
+	suggest(cmd, "network", string(cupel.NetworkNone), string(cupel.NetworkHost))
+	suggest(cmd, "isolation", string(cupel.IsolationStrict), string(cupel.IsolationStandard), string(cupel.IsolationAny))
 }
 
 // runRun runs the program and passes on what it did. A program that ended in

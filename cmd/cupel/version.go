@@ -32,17 +32,20 @@ func newVersion(a *app) *cobra.Command {
 		GroupID: groupMachine,
 		Example: "  cupel version --json",
 		Args:    noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			v := readVersion()
-			if a.json {
-				return a.printJSON(v)
-			}
-			_, err := fmt.Fprintln(a.stdout, v)
-			return err
-		},
+		RunE:    func(*cobra.Command, []string) error { return a.runVersion() },
 	}
 	cmd.Flags().BoolVar(&a.json, "json", false, "print one JSON document")
 	return cmd
+}
+
+// runVersion prints what this binary is.
+func (a *app) runVersion() error {
+	v := readVersion()
+	if a.json {
+		return a.printJSON(v)
+	}
+	_, err := fmt.Fprintln(a.stdout, v)
+	return err
 }
 
 func readVersion() versionJSON {

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 
 	"cupel.dev/cupel"
@@ -20,15 +19,12 @@ func main() {
 	svc := service.New(service.Config{Open: open})
 	defer svc.Close()
 	pool, err := svc.Pool(context.Background(), service.PoolConfig{})
-	if err != nil {
-		log.Panic(err)
+	if err == nil {
+		err = pool.Run(context.Background(), func(ctx context.Context, sb cupel.Sandbox) error {
+			res, err := sb.Exec(ctx, cupel.Cmd{Args: []string{"echo", "hello from inside"}, Stdout: os.Stdout})
+			fmt.Println(res.Status)
+			return err
+		})
 	}
-	err = pool.Run(context.Background(), func(ctx context.Context, sb cupel.Sandbox) error {
-		res, err := sb.Exec(ctx, cupel.Cmd{Args: []string{"echo", "hello from inside"}, Stdout: os.Stdout})
-		fmt.Println(res.Status)
-		return err
-	})
-	if err != nil {
-		log.Panic(err)
-	}
+	fmt.Println("error:", err)
 }

@@ -3,8 +3,10 @@ package native
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,8 @@ type Engine struct {
 	ids     space.IDs
 	starter *space.Starter
 	cgroups *cgroup.Manager
+	idMap   int // a user namespace that stands for ids
+	noIDMap atomic.Bool
 	stage   string
 	images  images
 	bound   atomic.Bool // no new /proc can be mounted here
@@ -49,7 +53,7 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cache: cache, ids: ids, stage: filepath.Join(cache, "stage"),
+	e := &Engine{cache: cache, ids: ids, idMap: -1, stage: filepath.Join(cache, "stage"),
 		filters: map[seccomp.Policy][]space.Insn{}, sandboxes: map[*Sandbox]struct{}{}}
 	if err := os.MkdirAll(e.stage, 0o755); err != nil {
 		return nil, cacheError(err)
@@ -58,8 +62,13 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	if e.starter, err = space.NewStarter(); err != nil {
 		return nil, machineError("open the native engine", err)
 	}
-	if e.cgroups, err = openCgroups(cfg, cache); err != nil {
+	if e.idMap, err = space.NewIDMap(ids); err != nil {
 		e.starter.Close()
+		return nil, machineError("open the native engine", err)
+	}
+	e.noIDMap.Store(ids.Single())
+	if e.cgroups, err = openCgroups(cfg, cache); err != nil {
+		e.closeShared()
 		return nil, err
 	}
 	e.images = images{cache: cache, ids: ids}
@@ -130,7 +139,7 @@ func (e *Engine) Create(ctx context.Context, spec cupel.Spec) (cupel.Sandbox, er
 	if err := s.plan(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.enter(); err != nil {
+	if s.space, s.pristine, err = s.enter(); err != nil {
 		return nil, err
 	}
 	if !e.adopt(s) {
@@ -155,10 +164,23 @@ func (e *Engine) accepts(spec cupel.Spec) error {
 			spec.Isolation, iso.Tier, iso.Missing).WithHint("accept a weaker isolation (standard or any), or see cupel doctor for what to change")
 	}
 	uid, gid, err := cupel.ParseUser(spec.User)
-	if err != nil {
-		return err
+	if err == nil {
+		err = e.hasIDs(uid, gid)
 	}
-	return e.hasIDs(uid, gid)
+	if err == nil {
+		err = e.hasCores(spec.Limits.CPUs)
+	}
+	return err
+}
+
+// hasCores refuses a limit on cores that can't be held to: without the cpu
+// controller, whole cores are pinned, parts of one can't be.
+func (e *Engine) hasCores(cpus float64) error {
+	if cpus != math.Trunc(cpus) && !e.controls("cpu") {
+		return cupel.Errorf(cupel.Unsupported, "limit cores", "%v cores: there is no cgroup cpu controller here to share one out", cpus).
+			WithHint("give a whole number of cores, or none; cupel doctor says how to get the controller")
+	}
+	return nil
 }
 
 func (e *Engine) hasIDs(uid, gid int) error {
@@ -207,11 +229,29 @@ func (e *Engine) Close() error {
 		errs = append(errs, s.Close())
 	}
 	e.discards.Wait()
-	e.starter.Close()
+	e.closeShared()
 	if e.cgroups != nil {
 		errs = append(errs, e.cgroups.Close())
 	}
 	return errors.Join(errs...)
+}
+
+func (e *Engine) closeShared() {
+	e.starter.Close()
+	space.CloseIDMap(e.idMap)
+}
+
+// mapped returns the trees as they can be mounted here: without mapped ids
+// where those can't be had.
+func (e *Engine) mapped(trees []space.Tree) []space.Tree {
+	if !e.noIDMap.Load() {
+		return trees
+	}
+	out := slices.Clone(trees)
+	for i := range out {
+		out[i].IDMapped = ""
+	}
+	return out
 }
 
 // filter compiles the policy's seccomp filter once.

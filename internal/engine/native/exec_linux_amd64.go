@@ -38,7 +38,7 @@ func (s *Sandbox) Exec(ctx context.Context, cmd cupel.Cmd) (cupel.Result, error)
 		return cupel.Result{}, err
 	}
 	r := &run{sandbox: s, limits: limits, stopped: make(chan struct{})}
-	sp, startup, err := s.begin(r)
+	sp, startup, err := s.begin(r, true)
 	if err != nil {
 		return cupel.Result{}, err
 	}
@@ -70,6 +70,9 @@ func (s *Sandbox) check(ctx context.Context, cmd cupel.Cmd) (cupel.Limits, error
 		if err != nil {
 			return cupel.Limits{}, err
 		}
+	}
+	if err := s.engine.hasCores(cmd.Limits.CPUs); err != nil {
+		return cupel.Limits{}, err
 	}
 	return s.spec.Limits.Tighten(cmd.Limits)
 }
@@ -131,7 +134,7 @@ func (r *run) start(sp *space.Space, cmd cupel.Cmd) error {
 		p.CgroupFDs = r.leaf.AttachFDs()
 	}
 	if r.limits.CPUs > 0 && !s.engine.controls("cpu") {
-		p.CPUs = int(r.limits.CPUs + 0.999)
+		p.CPUs = int(r.limits.CPUs)
 	}
 	process, err := s.engine.starter.Start(sp, p)
 	r.streams.started()

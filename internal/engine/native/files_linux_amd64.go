@@ -16,70 +16,105 @@ import (
 
 // Put and Get walk the sandbox's files from here, by a handle on its root.
 
+// A tree that Get streams is at most this large: a sparse file costs its
+// program nothing.
+const (
+	maxGetBytes   = 64 << 30
+	maxGetEntries = 10_000_000
+)
+
 // Put unpacks a tar below dir.
 func (s *Sandbox) Put(ctx context.Context, dir string, r io.Reader) error {
-	sp, done, err := s.hold("put")
+	h, err := s.hold("put")
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer h.release()
+	// The archive's reader may block for ever; ctx, Close and Reset end the
+	// copy from the other side of a pipe.
+	pr, pw := io.Pipe()
+	defer pr.Close()
+	go func() {
+		_, err := io.Copy(pw, r)
+		pw.CloseWithError(err)
+	}()
+	defer context.AfterFunc(ctx, func() { pr.CloseWithError(ctx.Err()) })()
+	go func() {
+		select {
+		case <-h.stopped:
+			pr.CloseWithError(errClosed("put"))
+		case <-h.released:
+		}
+	}()
+	limits := s.spec.Limits
 	err = s.engine.ids.AsRoot(func() error {
-		return tree.Put(sp.Root(), dir, contextReader{ctx, r}, tree.PutOptions{IDs: s.engine.fileIDs()})
+		return tree.Put(h.space.Root(), dir, pr, tree.PutOptions{IDs: s.engine.fileIDs(),
+			MaxEntries: limits.Inodes, MaxBytes: int64(limits.Disk)})
 	})
 	return fileError(ctx, "put "+dir, err)
 }
 
 // Get streams path as a tar.
 func (s *Sandbox) Get(ctx context.Context, path string) (io.ReadCloser, error) {
-	sp, done, err := s.hold("get")
+	h, err := s.hold("get")
 	if err != nil {
 		return nil, err
 	}
-	body, err := tree.Get(sp.Root(), path, tree.GetOptions{IDs: s.engine.fileIDs()})
+	body, err := tree.Get(h.space.Root(), path, tree.GetOptions{IDs: s.engine.fileIDs(),
+		MaxEntries: maxGetEntries, MaxBytes: maxGetBytes})
 	if err != nil {
-		done()
+		h.release()
 		return nil, fileError(ctx, "get "+path, err)
 	}
-	return &heldReader{ReadCloser: body, done: done}, nil
+	out := &archive{ReadCloser: body, hold: h}
+	// The caller may leave the reader open; ctx, Close and Reset end it.
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-h.stopped:
+		case <-h.released:
+		}
+		out.Close()
+	}()
+	return out, nil
 }
 
-// hold keeps the space from being closed until done is called.
-func (s *Sandbox) hold(op string) (sp *space.Space, done func(), err error) {
-	r := &run{sandbox: s, stopped: make(chan struct{})}
-	s.mu.Lock()
-	used := s.used
-	s.mu.Unlock()
-	sp, _, err = s.begin(r)
-	if err != nil {
-		return nil, nil, errClosed(op)
+// hold is a use of the sandbox's files. It keeps the space open.
+type hold struct {
+	*run
+	space    *space.Space
+	released chan struct{}
+	once     sync.Once
+}
+
+func (s *Sandbox) hold(op string) (*hold, error) {
+	h := &hold{run: &run{sandbox: s, stopped: make(chan struct{})}, released: make(chan struct{})}
+	var err error
+	h.space, _, err = s.begin(h.run, false)
+	if cupel.KindOf(err) == cupel.Closed {
+		err = errClosed(op)
 	}
-	s.mu.Lock()
-	s.used = used // files are not runs
-	s.mu.Unlock()
-	return sp, sync.OnceFunc(func() { s.end(r) }), nil
+	return h, err
 }
 
-type heldReader struct {
+func (h *hold) release() {
+	h.once.Do(func() {
+		close(h.released)
+		h.sandbox.end(h.run)
+	})
+}
+
+// archive is what Get returns.
+type archive struct {
 	io.ReadCloser
-	done func()
+	hold *hold
 }
 
-func (h *heldReader) Close() error {
-	defer h.done()
-	return h.ReadCloser.Close()
-}
-
-// contextReader ends a copy when ctx does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
+// Close ends the stream and lets go of the sandbox.
+func (a *archive) Close() error {
+	err := a.ReadCloser.Close()
+	a.hold.release()
+	return err
 }
 
 // fileIDs maps owners in archives to the host's.
@@ -106,6 +141,8 @@ func fileError(ctx context.Context, op string, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return &cupel.Error{Kind: cupel.Canceled, Op: op, Err: err}
+	case cupel.KindOf(err) == cupel.Closed:
+		return errClosed(op)
 	case errors.Is(err, os.ErrNotExist):
 		return &cupel.Error{Kind: cupel.NotFound, Op: op, Err: err}
 	case errors.Is(err, tree.ErrRefused), errors.Is(err, tree.ErrTooMuch),

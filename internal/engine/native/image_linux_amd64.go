@@ -49,7 +49,9 @@ func (im *images) open(ctx context.Context, name string) (*image, error) {
 		if err != nil {
 			return nil, imageError(name, err)
 		}
-		return dirImage(root.Dir), nil
+		im := dirImage(root.Dir)
+		im.trees[0].IDMapped = root.Dir // a tree that somebody unpacked as root
+		return im, nil
 	case scheme == "tar" && rest != "":
 		return im.openTar(ctx, name, rest)
 	}

@@ -8,22 +8,6 @@ import (
 	"cupel.dev/cupel/enginetest"
 )
 
-// open opens an engine whose cache goes away with the test, so that what one
-// test makes is not there for the next.
-func open(t testing.TB, cfg Config) *Engine {
-	t.Helper()
-	e, err := Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return e
-}
-
 // TestMain keeps the cache of all tests in one temporary directory.
 func TestMain(m *testing.M) {
 	if os.Getenv("CUPEL_CACHE") != "" {
@@ -43,13 +27,58 @@ func TestMain(m *testing.M) {
 func TestEngine(t *testing.T) {
 	for _, cgroups := range []string{"auto", "none"} {
 		t.Run(cgroups, func(t *testing.T) {
-			enginetest.Run(t, func(t *testing.T) cupel.Engine {
-				e, err := Open(t.Context(), Config{Cgroups: cgroups})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return e
-			}, enginetest.Options{})
+			cannot := map[string]string{
+				"host/in a writable root programs of the image can be replaced": "the host image's files belong to nobody inside; " +
+					"TestEngineWithImage does it with an image's own",
+			}
+			if !hasCPUController(t, cgroups) {
+				cannot["limits/cpu: cores may be limited"] = "parts of a core need the cgroup cpu controller; TestCores checks what is done without"
+			}
+			enginetest.Run(t, opener(Config{Cgroups: cgroups}), enginetest.Options{Cannot: cannot})
 		})
+	}
+}
+
+// The engine conforms with an image of its own: $CUPEL_TEST_IMAGE, such as
+// "tar:debian.tar", with a shell and python3 in it. The end-to-end tests make
+// one and run this.
+func TestEngineWithImage(t *testing.T) {
+	image := os.Getenv("CUPEL_TEST_IMAGE")
+	if image == "" {
+		t.Skip("CUPEL_TEST_IMAGE names no image; the end-to-end tests do")
+	}
+	enginetest.Run(t, opener(Config{}), enginetest.Options{Spec: cupel.Spec{Image: image}})
+}
+
+func hasCPUController(t *testing.T, cgroups string) bool {
+	e := opener(Config{Cgroups: cgroups})(t).(*Engine)
+	defer e.Close()
+	return e.controls("cpu")
+}
+
+// Without a cpu controller, whole cores are pinned and parts of one refused.
+func TestCores(t *testing.T) {
+	e := opener(Config{Cgroups: "none"})(t)
+	defer e.Close()
+	if _, err := e.Create(t.Context(), cupel.Spec{Limits: cupel.Limits{CPUs: 0.5}}); cupel.KindOf(err) != cupel.Unsupported {
+		t.Errorf("half a core: %v", err)
+	}
+	sb, err := e.Create(t.Context(), cupel.Spec{Limits: cupel.Limits{CPUs: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, out, _, err := cupel.Output(t.Context(), sb, cupel.Cmd{Args: []string{"nproc"}})
+	if err != nil || res.Status != cupel.StatusOK || string(out) != "1\n" {
+		t.Errorf("nproc says %q: %+v, %v", out, res, err)
+	}
+}
+
+func opener(cfg Config) func(t *testing.T) cupel.Engine {
+	return func(t *testing.T) cupel.Engine {
+		e, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
 	}
 }

@@ -69,7 +69,10 @@ func (w *watch) usage(used space.Rusage) cupel.Usage {
 			u.MemoryPeak = cupel.Size(w.peak)
 		}
 	}
-	w.cpu = max(w.cpu, u.CPUUser+u.CPUSys)
+	if lost := w.cpu - u.CPUUser - u.CPUSys; lost > 0 {
+		u.CPUUser += lost // seen while it ran, of processes that nobody waited for
+	}
+	w.cpu = u.CPUUser + u.CPUSys
 	u.Unobserved = []cupel.LimitName{cupel.LimitFiles}
 	if !e.controls("pids") && !w.hits[cupel.LimitProcesses] {
 		u.Unobserved = append(u.Unobserved, cupel.LimitProcesses)

@@ -107,7 +107,7 @@ func (s *Sandbox) plan(ctx context.Context) error {
 	}
 	s.cfg = space.Config{
 		IDs: s.engine.ids, HostNetwork: s.spec.Network == cupel.NetworkHost, Hostname: "cupel",
-		Stage: s.engine.stage, Trees: trees, Devices: devices, Private: private,
+		Stage: s.engine.stage, Trees: s.engine.mapped(trees), IDMap: s.engine.idMap, Devices: devices, Private: private,
 		DiskBytes: int64(s.spec.Limits.Disk), Inodes: s.spec.Limits.Inodes,
 		BindProc: s.engine.bound.Load(), ProcMasks: presentMasks(),
 		Terminals: s.spec.Privileges == cupel.PrivilegesContainer,
@@ -225,21 +225,25 @@ func (s *Sandbox) environment(im *image, home string) map[string]string {
 
 // enter makes the space. An overlay that the kernel refuses over a tree with
 // mounts of its own is bound instead; Isolation names it.
-func (s *Sandbox) enter() error {
+func (s *Sandbox) enter() (*space.Space, space.Disk, error) {
 	for {
 		sp, err := space.Create(s.cfg)
 		if err == nil {
-			if s.pristine, err = sp.Disk(); err != nil {
+			fresh, err := sp.Disk()
+			if err != nil {
 				sp.Close()
-				return machineError("create a sandbox", err)
+				return nil, fresh, machineError("create a sandbox", err)
 			}
-			s.mu.Lock()
-			s.space, s.used = sp, false
-			s.mu.Unlock()
-			return nil
+			return sp, fresh, nil
+		}
+		if errors.Is(err, space.ErrIDMap) {
+			// The image's files then belong to nobody inside.
+			s.engine.noIDMap.Store(true)
+			s.cfg.Trees = s.engine.mapped(s.cfg.Trees)
+			continue
 		}
 		if !s.bindInstead(err) {
-			return machineError("create a sandbox", err)
+			return nil, space.Disk{}, machineError("create a sandbox", err)
 		}
 	}
 }
@@ -247,19 +251,20 @@ func (s *Sandbox) enter() error {
 // bindInstead turns the tree whose opening failed into a bound one.
 func (s *Sandbox) bindInstead(err error) bool {
 	var step *space.StepError
-	if !errors.As(err, &step) || !errors.Is(err, syscall.EINVAL) || s.spec.Writable {
+	if !errors.As(err, &step) || !errors.Is(err, syscall.EINVAL) {
 		return false
 	}
 	for i, t := range s.cfg.Trees {
 		if i > 0 && t.Overlay && len(t.Layers) == 1 && step.Step == "open "+t.Layers[0] {
-			s.cfg.Trees[i].Overlay = false
+			s.cfg.Trees[i].Overlay, s.cfg.Trees[i].Writable = false, false
 			return true
 		}
 	}
 	return false
 }
 
-// Close ends what runs and removes the sandbox.
+// Close ends what runs and removes the sandbox. During a Reset it leaves the
+// new space to Reset, which sees that the sandbox is closed.
 func (s *Sandbox) Close() error {
 	s.mu.Lock()
 	if s.state == stateClosed {
@@ -300,54 +305,50 @@ func (s *Sandbox) Reset(ctx context.Context) error {
 	}
 	s.state = stateResetting
 	s.stopRuns()
-	old, before := s.space, s.pristine
+	old := s.space
 	s.space = nil
 	s.mu.Unlock()
 
 	oldIDs := old.Namespaces()
-	err := s.enter()
+	fresh, disk, err := s.enter()
 	if err == nil {
-		err = s.verify(oldIDs, before)
+		err = verify(fresh, oldIDs, disk, s.pristine)
 	}
 	s.engine.discard(old)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == stateClosed { // closed meanwhile
-		if s.space != nil {
-			s.engine.discard(s.space)
-			s.space = nil
-		}
-		return errClosed("reset")
+	closed := s.state == stateClosed // meanwhile
+	if (err != nil || closed) && fresh != nil {
+		s.engine.discard(fresh)
 	}
-	if err != nil {
+	switch {
+	case closed:
+		return errClosed("reset")
+	case err != nil:
 		s.state = stateBroken
 		return err
 	}
-	s.state = stateOpen
+	s.space, s.used, s.state = fresh, false, stateOpen
 	return nil
 }
 
 // verify proves a reset: every namespace is another one than before, and the
 // private tmpfs holds exactly what a new one holds, by the kernel's own count.
-func (s *Sandbox) verify(oldIDs map[string]uint64, fresh space.Disk) error {
-	for name, id := range s.space.Namespaces() {
+func verify(sp *space.Space, oldIDs map[string]uint64, now, pristine space.Disk) error {
+	for name, id := range sp.Namespaces() {
 		if oldIDs[name] == id {
 			return cupel.Errorf(cupel.Internal, "verify the reset", "the %s namespace is the old one", name)
 		}
 	}
-	now, err := s.space.Disk()
-	if err != nil {
-		return machineError("verify the reset", err)
-	}
-	if now != fresh {
-		return cupel.Errorf(cupel.Internal, "verify the reset", "the private files differ from a fresh sandbox's: %+v, not %+v", now, fresh)
+	if now != pristine {
+		return cupel.Errorf(cupel.Internal, "verify the reset", "the private files differ from a fresh sandbox's: %+v, not %+v", now, pristine)
 	}
 	return nil
 }
 
-// begin registers a run.
-func (s *Sandbox) begin(r *run) (*space.Space, cupel.Startup, error) {
+// begin registers a run: of a program, or of a copy of files.
+func (s *Sandbox) begin(r *run, program bool) (*space.Space, cupel.Startup, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.state {
@@ -357,7 +358,7 @@ func (s *Sandbox) begin(r *run) (*space.Space, cupel.Startup, error) {
 		return nil, "", cupel.Errorf(cupel.Unavailable, "exec", "the sandbox is being reset or failed to")
 	}
 	startup := cupel.StartupWarm
-	if !s.used {
+	if program && !s.used {
 		startup, s.used = cupel.StartupCold, true
 	}
 	if s.running == nil {

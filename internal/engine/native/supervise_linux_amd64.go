@@ -67,6 +67,9 @@ func (w *watch) loop(ctx context.Context, done <-chan struct{}) {
 			tick.Reset(w.nextTick())
 		}
 		if w.cause != "" || w.canceled != nil {
+			if r.leaf == nil {
+				w.sampleProc() // what is killed takes its CPU time along
+			}
 			r.process.Kill()
 			return
 		}

@@ -117,15 +117,18 @@ func (s *Set) chooseSplit(asked string, sanitized bool) string {
 		return "all"
 	}
 	var kept []Sample
+	var excluded []string
 	for _, sample := range s.Samples {
 		if n, err := strconv.Atoi(sample.TaskID); err == nil && n >= ids[0] && n <= ids[1] {
 			kept = append(kept, sample)
+		} else {
+			excluded = append(excluded, sample.TaskID)
 		}
 	}
 	if asked == "" && len(kept) == 0 {
 		return "all"
 	}
-	s.Samples = kept
+	s.Samples, s.Excluded = kept, excluded
 	return split
 }
 

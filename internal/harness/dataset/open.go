@@ -25,6 +25,8 @@ type Set struct {
 	// a run's fingerprint.
 	Args    map[string]string
 	Samples []Sample
+	// Excluded are the ids of rows outside the split that was chosen.
+	Excluded []string
 }
 
 // Options say where a dataset's data is and how to read it.

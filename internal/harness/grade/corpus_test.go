@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // block is one program of a corpus.
@@ -52,7 +53,7 @@ func listed(title, mark string) []string {
 	return strings.Fields(rest)
 }
 
-// for_ is the program that a block becomes for a row.
+// program is the program that a block becomes for a row.
 func (b block) program(r row) string {
 	text := "\n" + strings.ReplaceAll(b.text, "ENTRY", r.entry)
 	canonical := strings.ReplaceAll(r.canonical, "\r\n", "\n")
@@ -65,65 +66,73 @@ func (b block) program(r row) string {
 
 // suits reports whether a block is for a row.
 func (b block) suits(r row) bool {
-	id := strings.TrimPrefix(r.task.ID, "HumanEval/")
 	if len(b.only) > 0 {
 		return slices.Contains(b.only, r.task.ID)
 	}
-	return !slices.Contains(b.not, id)
+	return !slices.Contains(b.not, r.task.ID)
 }
 
-// sample is a few rows of every kind of both datasets, or all of them with
-// CUPEL_TEST_ALL set.
-func sample(t testing.TB) []row {
+// sampled are rows of every kind: bool, number, text and list answers, helpers
+// in the prompt, random arguments, sets, objects of the answer's, a builtin's
+// name, a set-up.
+var sampled = strings.Fields("HumanEval/1 sanitized/2 HumanEval/32 601 HumanEval/33 912 HumanEval/38 4 " +
+	"HumanEval/50 65 HumanEval/53 126 HumanEval/107 927 HumanEval/111 2")
+
+// perBlock is how many of the sampled rows a block is tried on.
+const perBlock = 4
+
+// job is a block on a row.
+type job struct {
+	block
+	row
+}
+
+// jobs gives each block a few of the sampled rows, in turn, or every row of
+// both datasets with CUPEL_TEST_ALL set.
+func jobs(t testing.TB, blocks []block) []job {
 	t.Helper()
-	all := append(humanEval(t), mbpp(t)...)
-	if os.Getenv("CUPEL_TEST_ALL") != "" {
-		return all
+	var out []job
+	all := slices.Concat(humanEval(t), mbpp(t), sanitized(t))
+	everything := os.Getenv("CUPEL_TEST_ALL") != ""
+	if !everything {
+		all = slices.DeleteFunc(all, func(r row) bool { return !slices.Contains(sampled, r.task.ID) })
+		slices.SortFunc(all, func(a, b row) int {
+			return slices.Index(sampled, a.task.ID) - slices.Index(sampled, b.task.ID)
+		})
 	}
-	ids := strings.Fields("HumanEval/1 HumanEval/32 HumanEval/33 HumanEval/38 HumanEval/50 HumanEval/53 HumanEval/107 HumanEval/111 2 4 65 126 601 912 927")
-	return slices.DeleteFunc(all, func(r row) bool { return !slices.Contains(ids, r.task.ID) })
-}
-
-// judgeCorpus grades every block on every row it suits, mixed, several at a
-// time on one grader, so that what one does to the grader would show in others.
-func judgeCorpus(t *testing.T, blocks []block, want Verdict) {
-	rows := sample(t)
-	g := newGrader(t, Strict)
-	type job struct {
-		block
-		row
-	}
-	var jobs []job
-	for _, b := range blocks {
-		n := len(jobs)
-		for _, r := range rows {
-			if b.suits(r) {
-				jobs = append(jobs, job{b, r})
-			}
-		}
-		if len(jobs) == n {
+	for i, b := range blocks {
+		suited := slices.DeleteFunc(slices.Clone(all), func(r row) bool { return !b.suits(r) })
+		if len(suited) == 0 {
 			t.Errorf("%s: suits no row", b.name)
 		}
+		if n := len(suited); !everything && n > perBlock {
+			suited = append(suited, suited...)[i*perBlock%n:][:perBlock]
+		}
+		for _, r := range suited {
+			out = append(out, job{b, r})
+		}
 	}
-	reasons := map[string]string{}
-	each(len(jobs), func(i int) {
-		b, r := jobs[i].block, jobs[i].row
-		r.task.CPULimit, r.task.WallLimit = r.task.CPULimit/4, r.task.WallLimit/4
-		if want == Passed {
-			r.task.CPULimit, r.task.WallLimit = r.task.CPULimit*8, r.task.WallLimit*8
-		}
+	return out
+}
+
+// judgeCorpus grades blocks mixed, several at a time on one grader, so that
+// what one does to the grader would show in others.
+func judgeCorpus(t *testing.T, blocks []block, want Verdict, cpu, wall time.Duration) {
+	t.Helper()
+	work := jobs(t, blocks)
+	g := newGrader(t, Strict)
+	each(len(work), func(i int) {
+		b, r := work[i].block, work[i].row
+		r.task.CPULimit, r.task.WallLimit = cpu, wall
 		o, err := g.Grade(t.Context(), r.task, Attempt{Program: b.program(r)})
-		if err != nil {
+		switch {
+		case err != nil:
 			t.Errorf("%s on %s: errored: %v", b.name, r.task.ID, err)
-			return
-		}
-		if o.Verdict != want {
+		case o.Verdict != want:
 			t.Errorf("%s on %s: %s (%s), want %s\n%s", b.name, r.task.ID, o.Verdict, o.Reason, want, o.Stderr)
-		}
-		if o.Verdict == Failed && o.Reason == "" {
+		case o.Verdict == Failed && o.Reason == "":
 			t.Errorf("%s on %s: failed without a reason", b.name, r.task.ID)
 		}
-		_ = reasons
 	})
 }
 
@@ -132,7 +141,7 @@ func TestCheatsPassNowhere(t *testing.T) {
 	if len(blocks) < 80 {
 		t.Errorf("%d cheats, want 80 at least", len(blocks))
 	}
-	judgeCorpus(t, blocks, Failed)
+	judgeCorpus(t, blocks, Failed, 2*time.Second, 8*time.Second)
 }
 
 func TestHonestOdditiesPass(t *testing.T) {
@@ -140,5 +149,5 @@ func TestHonestOdditiesPass(t *testing.T) {
 	if len(blocks) < 40 {
 		t.Errorf("%d oddities, want 40 at least", len(blocks))
 	}
-	judgeCorpus(t, blocks, Passed)
+	judgeCorpus(t, blocks, Passed, 20*time.Second, 60*time.Second)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
-
-	"cupel.dev/cupel"
 )
 
 // planned is a task's plan, made once and shared.
@@ -45,8 +43,8 @@ func (g *Grader) plan(ctx context.Context, task Task) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rep.Error != "" {
-		return nil, cupel.Errorf(cupel.Internal, "plan "+task.ID, "the dataset's test can't be used: %s", brief(rep.Error))
+	if err := rep.failure("plan the checks of " + task.ID); err != nil {
+		return nil, err
 	}
 	p.byData, p.calls, p.inverted, p.done = rep.Way == "data", rep.blob, rep.Inverted, true
 	return p, nil
@@ -65,8 +63,8 @@ func (g *Grader) compiledDriver(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rep.Error != "" {
-		return nil, cupel.Errorf(cupel.Internal, "compile the driver", "%s", brief(rep.Error))
+	if err := rep.failure("compile the driver"); err != nil {
+		return nil, err
 	}
 	driver = appendField(nil, rep.Version)
 	driver = appendField(driver, rep.blob)
@@ -94,11 +92,12 @@ func (g *Grader) gradeByData(ctx context.Context, task Task, attempt Attempt, p 
 		}
 		length := binary.BigEndian.AppendUint32(nil, uint32(len(calls)))
 		rep, err := g.procs.ask(ctx, taskRequest("check", task), length, calls, r.body)
+		if err == nil {
+			err = rep.failure("check " + task.ID)
+		}
 		switch {
 		case err != nil:
 			return Outcome{}, err
-		case rep.Error != "":
-			return Outcome{}, cupel.Errorf(cupel.Internal, "check "+task.ID, "%s", brief(rep.Error))
 		case rep.Verdict == "passed":
 			return r.outcome(ProofData, ""), nil
 		case rep.Verdict == "more" && round < MaxRounds:

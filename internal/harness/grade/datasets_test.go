@@ -116,7 +116,7 @@ func sanitized(t testing.TB) []row {
 	var rows []row
 	for _, r := range read {
 		rows = append(rows, row{
-			task: Task{ID: fmt.Sprint(r.TaskID), Dataset: "mbpp", Form: FormAsserts, Setup: join(r.Imports),
+			task: Task{ID: fmt.Sprint("sanitized/", r.TaskID), Dataset: "mbpp", Form: FormAsserts, Setup: join(r.Imports),
 				Test: join(r.Tests), CPULimit: 20 * time.Second, WallLimit: 60 * time.Second},
 			entry: calledFirst(r.Tests[0]), canonical: r.Code,
 		})

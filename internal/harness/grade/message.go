@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"cupel.dev/cupel"
 )
 
 // maxMessage bounds what a grading process may send. The process is ours; the
@@ -23,12 +25,24 @@ type request struct {
 // reply is what it answers.
 type reply struct {
 	Error    string `json:"error"`
+	Again    bool   `json:"again"`
 	Version  string `json:"version"`
 	Way      string `json:"way"`
 	Inverted string `json:"inverted"`
 	Verdict  string `json:"verdict"`
 	Reason   string `json:"reason"`
 	blob     []byte
+}
+
+// failure is the error for a request that the grader could not serve, or nil.
+func (r reply) failure(op string) error {
+	switch {
+	case r.Error == "":
+		return nil
+	case r.Again:
+		return cupel.Errorf(cupel.Unavailable, op, "%s", brief(r.Error))
+	}
+	return cupel.Errorf(cupel.Internal, op, "%s", brief(r.Error))
 }
 
 func taskRequest(op string, t Task) request {

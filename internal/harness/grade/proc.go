@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"cupel.dev/cupel"
@@ -24,7 +25,7 @@ func (e *deadError) Unwrap() error { return e.cause }
 // proc is one grading process: an Exec that lasts, in a sandbox of its own.
 // One caller at a time asks it.
 type proc struct {
-	in     *io.PipeWriter
+	in     *os.File
 	out    *bufio.Reader
 	outEnd *io.PipeReader
 	cancel context.CancelFunc
@@ -36,7 +37,13 @@ type proc struct {
 // start borrows a sandbox and starts a process in it. It returns as soon as
 // the program is being started, or with why it can't be.
 func (p *procs) start(ctx context.Context) (*proc, error) {
-	inReader, in := io.Pipe()
+	// A pipe of the system's: an engine may hand it to the program, which then
+	// needs no copying, and whose end shows even when nothing was to be read.
+	inReader, in, err := os.Pipe()
+	if err != nil {
+		return nil, cupel.Errorf(cupel.Exhausted, "start the grader", "%w", err)
+	}
+	inReader.Fd() // makes it blocking, as a program expects it
 	outReader, out := io.Pipe()
 	life, cancel := context.WithCancel(p.ctx)
 	pr := &proc{in: in, out: bufio.NewReader(outReader), outEnd: outReader, cancel: cancel,
@@ -52,6 +59,7 @@ func (p *procs) start(ctx context.Context) (*proc, error) {
 	if p.ctx.Err() != nil {
 		p.mu.Unlock()
 		cancel()
+		_, _ = in.Close(), inReader.Close()
 		return nil, errClosed
 	}
 	p.all.Add(1)
@@ -75,7 +83,8 @@ func (p *procs) start(ctx context.Context) (*proc, error) {
 		pr.err = err
 		close(pr.gone)
 		_ = out.CloseWithError(io.EOF)
-		_ = inReader.CloseWithError(io.ErrClosedPipe)
+		_ = inReader.Close()
+		_ = in.Close()
 	}()
 	select {
 	case <-started:
@@ -97,7 +106,7 @@ func (pr *proc) ask(ctx context.Context, req request, blob ...[]byte) (reply, er
 	ctx, done := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("no reply in %v", askTimeout))
 	defer done()
 	stop := context.AfterFunc(ctx, func() {
-		_ = pr.in.CloseWithError(context.Cause(ctx))
+		_ = pr.in.Close()
 		_ = pr.outEnd.CloseWithError(context.Cause(ctx))
 	})
 	defer stop()

@@ -36,7 +36,7 @@ type processSandbox struct{ dir string }
 
 // inNamespace makes sh process 1 of a namespace, with limits, and its child
 // the program. $1 is CPU seconds.
-const inNamespace = `ulimit -t "$1"; ulimit -v 2000000; ulimit -c 0; shift; "$@"; exit $?`
+const inNamespace = `ulimit -St "$1"; ulimit -v 2000000; ulimit -c 0; shift; "$@"; exit $?`
 
 func (s *processSandbox) Exec(ctx context.Context, cmd cupel.Cmd) (cupel.Result, error) {
 	limits := cupel.DefaultLimits().Merge(cmd.Limits)
@@ -47,6 +47,11 @@ func (s *processSandbox) Exec(ctx context.Context, cmd cupel.Cmd) (cupel.Result,
 	defer cancel()
 	cpu := fmt.Sprint(int(max(1, limits.CPUTime.Seconds()) + 0.5))
 	args := append([]string{"-Urpf", "--kill-child", "sh", "-c", inNamespace, "sh", cpu}, cmd.Args...)
+	for i, a := range args {
+		if strings.HasPrefix(a, filepath.Dir(upstreamFile)) {
+			args[i] = s.dir + a // a file that Put put there
+		}
+	}
 	c := exec.CommandContext(ctx, "unshare", args...)
 	c.Dir = s.dir
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir, "LANG=C.UTF-8"}

@@ -16,7 +16,7 @@ func sets() []*dataset.Set {
 	}
 	return []*dataset.Set{
 		{Name: "humaneval", Samples: []dataset.Sample{sample("humaneval", "HumanEval/0"), sample("humaneval", "HumanEval/1")}},
-		{Name: "mbpp", Samples: []dataset.Sample{sample("mbpp", "11"), {Dataset: "mbpp", TaskID: "12"}}},
+		{Name: "mbpp", Excluded: []string{"5"}, Args: map[string]string{"eval_split": "test"}, Samples: []dataset.Sample{sample("mbpp", "11"), {Dataset: "mbpp", TaskID: "12"}}},
 	}
 }
 
@@ -65,6 +65,7 @@ func TestReplayIsRefusedWhole(t *testing.T) {
 	ok := `{"task_id": "11", "completion": "x"}` + "\n"
 	for _, tc := range []struct{ name, line, want string }{
 		{"unknown task", `{"task_id": "HumanEval/9", "completion": "x"}`, `:2: task "HumanEval/9" is not in the datasets named; did you mean "HumanEval/`},
+		{"outside the split", `{"task_id": 5, "completion": "x"}`, `:2: task "5" is outside mbpp's split test; --dataset-args '{"mbpp": {"eval_split": "all"}}'`},
 		{"broken", `{"task_id": "11", "completion": "x"`, ":2:36: the data ends"},
 		{"both", `{"task_id": "11", "completion": "x", "reply": "y"}`, `:2: both "completion" and "reply"`},
 		{"neither", `{"task_id": "11"}`, `:2: neither "completion" nor "reply"`},
@@ -117,11 +118,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add([]byte(`{"task_id": "11", "completion": "x"}` + "\n" + `{"task_id": 11, "reply": "x"}`))
 	tasks := index(sets())
 	f.Fuzz(func(t *testing.T, content []byte) {
-		path := filepath.Join(t.TempDir(), "r")
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		r, err := OpenReplay(path, sets())
+		r, err := parse("r", content, sets())
 		if err != nil {
 			if cupel.KindOf(err) != cupel.Invalid {
 				t.Errorf("kind %s: %v", cupel.KindOf(err), err)

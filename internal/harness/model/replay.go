@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"cupel.dev/cupel"
 	"cupel.dev/cupel/internal/harness/dataset"
@@ -40,6 +41,10 @@ func OpenReplay(path string, sets []*dataset.Set) (*Replay, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parse(path, data, sets)
+}
+
+func parse(path string, data []byte, sets []*dataset.Set) (*Replay, error) {
 	sum := sha256.Sum256(data)
 	r := &Replay{
 		name:    ReplayPrefix + path,
@@ -47,12 +52,12 @@ func OpenReplay(path string, sets []*dataset.Set) (*Replay, error) {
 		answers: map[task][]Answer{},
 	}
 	tasks := index(sets)
-	err = dataset.Lines(path, data, func(line int, raw []byte) error {
+	err := dataset.Lines(path, data, func(line int, raw []byte) error {
 		var l replayLine
 		if err := json.Unmarshal(raw, &l); err != nil {
 			return dataset.Broken(path, line, raw, err)
 		}
-		if err := r.add(l, tasks); err != nil {
+		if err := r.add(l, tasks, sets); err != nil {
 			return cupel.Errorf(cupel.Invalid, "read replay", "%s:%d: %w", path, line, err)
 		}
 		return nil
@@ -83,7 +88,7 @@ func (l replayLine) taskID() (string, error) {
 	return "", errors.New(`"task_id" is missing, or neither a string nor a number`)
 }
 
-func (r *Replay) add(l replayLine, tasks map[string][]string) error {
+func (r *Replay) add(l replayLine, tasks map[string][]string, sets []*dataset.Set) error {
 	id, err := l.taskID()
 	if err != nil {
 		return err
@@ -108,12 +113,18 @@ func (r *Replay) add(l replayLine, tasks map[string][]string) error {
 		}
 	}
 	if !found {
-		return unknown(id, l.Dataset, tasks)
+		return unknown(id, l.Dataset, tasks, sets)
 	}
 	return nil
 }
 
-func unknown(id, set string, tasks map[string][]string) error {
+func unknown(id, set string, tasks map[string][]string, sets []*dataset.Set) error {
+	for _, s := range sets {
+		if slices.Contains(s.Excluded, id) && (set == "" || set == s.Name) {
+			return fmt.Errorf("task %q is outside %s's split %s; --dataset-args '{%q: {\"eval_split\": \"all\"}}' takes all rows",
+				id, s.Name, s.Args["eval_split"], s.Name)
+		}
+	}
 	ids := make([]string, 0, len(tasks))
 	for t := range tasks {
 		ids = append(ids, t)

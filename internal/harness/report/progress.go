@@ -13,21 +13,39 @@ import (
 // Progress is told how a run goes. Its methods may be called from several
 // goroutines.
 type Progress interface {
-	// Start says how many attempts there are and how many of them an earlier
-	// run has done.
-	Start(total, done int)
+	// Start says how many attempts there are and how many of them were judged
+	// before.
+	Start(total int, before Counts)
 	// Done is called for each attempt that was judged.
 	Done(a harness.Attempt)
 	// Finish is called once, also when the run was interrupted.
 	Finish()
 }
 
+// Counts counts attempts by their verdict.
+type Counts struct{ Passed, Failed, Errored int }
+
+// Add counts an attempt.
+func (c *Counts) Add(v harness.Verdict) {
+	switch v {
+	case harness.Passed:
+		c.Passed++
+	case harness.Failed:
+		c.Failed++
+	default:
+		c.Errored++
+	}
+}
+
+// Sum is the number of attempts counted.
+func (c Counts) Sum() int { return c.Passed + c.Failed + c.Errored }
+
 // Silent shows nothing.
 var Silent Progress = silent{}
 
 type silent struct{}
 
-func (silent) Start(int, int)       {}
+func (silent) Start(int, Counts)    {}
 func (silent) Done(harness.Attempt) {}
 func (silent) Finish()              {}
 
@@ -54,23 +72,25 @@ func NewProgress(cfg ProgressConfig) Progress {
 type shown struct {
 	cfg ProgressConfig
 
-	mu                      sync.Mutex
-	total, before           int
-	passed, failed, errored int
-	started, last           time.Time
+	mu sync.Mutex
+	// before of all attempts were judged by an earlier run.
+	total, before int
+	counts        Counts
+	drawn         int // counts.Sum() when the last line was written
+	started, last time.Time
 }
 
 // frame is the least time between two drawings of the bar.
 const frame = 100 * time.Millisecond
 
-func (p *shown) Start(total, done int) {
+func (p *shown) Start(total int, before Counts) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.total, p.before = total, done
+	p.total, p.before, p.counts = total, before.Sum(), before
 	p.started = time.Now()
 	p.last = p.started
-	if done > 0 {
-		_, _ = fmt.Fprintf(p.cfg.To, "resuming: %d of %d attempts are judged\n", done, total)
+	if p.before > 0 {
+		_, _ = fmt.Fprintf(p.cfg.To, "resuming: %d of %d attempts are judged\n", p.before, total)
 	}
 	if p.cfg.Terminal {
 		p.draw()
@@ -80,14 +100,7 @@ func (p *shown) Start(total, done int) {
 func (p *shown) Done(a harness.Attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch a.Verdict {
-	case harness.Passed:
-		p.passed++
-	case harness.Failed:
-		p.failed++
-	default:
-		p.errored++
-	}
+	p.counts.Add(a.Verdict)
 	wait := p.cfg.Every
 	if p.cfg.Terminal {
 		wait = frame
@@ -101,27 +114,31 @@ func (p *shown) Done(a harness.Attempt) {
 func (p *shown) Finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.draw()
 	if p.cfg.Terminal {
+		p.draw()
 		_, _ = fmt.Fprintln(p.cfg.To)
+	} else if p.drawn != p.counts.Sum() {
+		p.draw()
 	}
 }
 
 // draw writes the line, in place on a terminal.
 func (p *shown) draw() {
-	judged := p.passed + p.failed + p.errored
-	text := fmt.Sprintf("%d/%d  passed %d  failed %d  errored %d", p.before+judged, p.total, p.passed, p.failed, p.errored)
+	done := p.counts.Sum()
+	p.drawn = done
+	judged := done - p.before
+	text := fmt.Sprintf("%d/%d  passed %d  failed %d  errored %d", done, p.total, p.counts.Passed, p.counts.Failed, p.counts.Errored)
 	elapsed := time.Since(p.started).Seconds()
 	if judged > 0 && elapsed > 0 {
 		rate := float64(judged) / elapsed
-		left := time.Duration(float64(p.total-p.before-judged) / rate * float64(time.Second))
+		left := time.Duration(float64(p.total-done) / rate * float64(time.Second))
 		text += fmt.Sprintf("  %.1f/s  %v left", rate, left.Round(time.Second))
 	}
 	if !p.cfg.Terminal {
 		_, _ = fmt.Fprintln(p.cfg.To, text)
 		return
 	}
-	_, _ = fmt.Fprintf(p.cfg.To, "\r\x1b[K%s  %s", p.bar(p.before+judged), text)
+	_, _ = fmt.Fprintf(p.cfg.To, "\r\x1b[K%s  %s", p.bar(done), text)
 }
 
 func (p *shown) bar(done int) string {

@@ -156,12 +156,12 @@ func TestProgress(t *testing.T) {
 		&plain: {To: &plain, Every: time.Nanosecond}, &bar: {To: &bar, Terminal: true, Color: true},
 	} {
 		p := NewProgress(cfg)
-		p.Start(4, 1)
+		p.Start(4, Counts{Passed: 1})
 		p.Done(harness.Attempt{Verdict: harness.Passed})
 		p.Done(harness.Attempt{Verdict: harness.Failed})
 		p.Done(harness.Attempt{Verdict: harness.Errored})
 		p.Finish()
-		if !strings.Contains(out.String(), "resuming: 1 of 4") || !strings.Contains(out.String(), "4/4  passed 1  failed 1  errored 1") {
+		if !strings.Contains(out.String(), "resuming: 1 of 4") || !strings.Contains(out.String(), "4/4  passed 2  failed 1  errored 1") {
 			t.Errorf("shown: %q", out.String())
 		}
 	}
@@ -173,7 +173,7 @@ func TestProgress(t *testing.T) {
 	}
 	var none bytes.Buffer
 	p := NewProgress(ProgressConfig{To: &none, Terminal: true})
-	p.Start(0, 0)
+	p.Start(0, Counts{})
 	p.Finish()
 	if strings.Contains(none.String(), "\x1b[3") {
 		t.Errorf("colour was not asked for: %q", none.String())

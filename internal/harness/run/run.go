@@ -93,6 +93,9 @@ type Config struct {
 // Checker says when no sample can be judged, and failures to write.
 func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	cfg.setDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
 	st, err := openState(cfg.Dir, cfg.fingerprint(), cfg.Rejudge)
 	if err != nil {
 		return nil, err
@@ -110,7 +113,7 @@ func (cfg *Config) run(ctx context.Context, st *state) (*report.Report, error) {
 	if err := cfg.check(ctx, pending); err != nil {
 		return nil, err
 	}
-	cfg.Progress.Start(countAttempts(tasks), countAttempts(tasks)-len(pending))
+	cfg.Progress.Start(st.before(tasks))
 	err := cfg.judgeAll(ctx, st, pending)
 	cfg.Progress.Finish()
 	if err != nil {
@@ -134,6 +137,18 @@ func (cfg *Config) setDefaults() {
 	if cfg.Progress == nil {
 		cfg.Progress = report.Silent
 	}
+}
+
+// validate refuses a dataset that is given twice: its attempts would be, too.
+func (cfg *Config) validate() error {
+	seen := map[string]bool{}
+	for _, set := range cfg.Sets {
+		if seen[set.Name] {
+			return cupel.Invalidf("dataset", set.Name, "it is given twice; name it once")
+		}
+		seen[set.Name] = true
+	}
+	return nil
 }
 
 func (cfg *Config) fingerprint() map[string]string {
@@ -181,16 +196,6 @@ func (cfg *Config) plan() [][]task {
 	return all
 }
 
-func countAttempts(sets [][]task) int {
-	n := 0
-	for _, tasks := range sets {
-		for _, t := range tasks {
-			n += t.attempts
-		}
-	}
-	return n
-}
-
 // job is one attempt to be judged.
 type job struct {
 	task
@@ -202,14 +207,19 @@ func pending(sets [][]task, done map[harness.Key]harness.Attempt) []job {
 	for _, tasks := range sets {
 		for _, t := range tasks {
 			for n := range t.attempts {
-				a, ok := done[t.key(n)]
-				if !ok || a.Verdict == harness.Errored {
+				if !judged(done, t.key(n)) {
 					jobs = append(jobs, job{t, n})
 				}
 			}
 		}
 	}
 	return jobs
+}
+
+// judged reports whether an attempt has a verdict on its answer.
+func judged(done map[harness.Key]harness.Attempt, key harness.Key) bool {
+	a, ok := done[key]
+	return ok && a.Verdict != harness.Errored
 }
 
 // check asks the judge about each language that is needed. When it can judge

@@ -148,6 +148,21 @@ func (st *state) remember(a harness.Attempt) {
 	st.done[a.Key] = a
 }
 
+// before counts the planned attempts and those of them that are judged.
+func (st *state) before(sets [][]task) (total int, before report.Counts) {
+	for _, tasks := range sets {
+		for _, t := range tasks {
+			total += t.attempts
+			for n := range t.attempts {
+				if key := t.key(n); judged(st.done, key) {
+					before.Add(st.done[key].Verdict)
+				}
+			}
+		}
+	}
+	return total, before
+}
+
 // record writes an attempt down and remembers it.
 func (st *state) record(a harness.Attempt) error {
 	if err := st.log.append(a); err != nil {

@@ -110,6 +110,20 @@ func TestAt(t *testing.T) {
 	}
 }
 
+// Tasks that all came out alike leave a doubt, the larger the fewer they are.
+func TestIntervalOfEqualTasks(t *testing.T) {
+	var many []Task
+	for range 164 {
+		many = append(many, task("pp"))
+	}
+	if e := At(many, 1, 0); math.Abs(e.Low-0.9771) > 5e-5 || e.High != 1 {
+		t.Errorf("164 perfect tasks: %+v", e)
+	}
+	if e := At(tasks("pf"), 1, 0); e.Low > 0.2 || e.High < 0.8 {
+		t.Errorf("one task: %+v", e)
+	}
+}
+
 func TestIntervalsAreRepeatable(t *testing.T) {
 	var many []Task
 	for n := range 100 {

@@ -42,7 +42,10 @@ func Create(cfg Config) (*Space, error) {
 		s.ns[i] = closedFD
 	}
 	b := &builder{cfg: &s.cfg, space: s}
-	b.build()
+	if err := b.build(); err != nil {
+		b.closeTemporary()
+		return nil, err
+	}
 	flags := uint64(unix.CLONE_FILES)
 	for _, n := range namespaces {
 		if n.flag != unix.CLONE_NEWNET || !cfg.HostNetwork {
@@ -174,7 +177,9 @@ type builder struct {
 func (b *builder) closeTemporary() {
 	for _, layers := range b.trees {
 		for _, fd := range layers {
-			closeFD(fd)
+			if fd != nil {
+				closeFD(fd)
+			}
 		}
 	}
 	closeFD(&b.lo)
@@ -182,11 +187,13 @@ func (b *builder) closeTemporary() {
 
 // build lists the steps. Up to the id switch the child still is this
 // process's user for the host's files; after it, root of the namespace.
-func (b *builder) build() {
+func (b *builder) build() error {
 	b.lo = closedFD
 	b.mapped = new(spawn.Word)
 	b.privateMounts()
-	b.openTrees()
+	if err := b.openTrees(); err != nil {
+		return err
+	}
 	b.prog.WaitOp("wait for the id maps", b.mapped)
 	b.stage()
 	b.becomeRoot()
@@ -198,6 +205,7 @@ func (b *builder) build() {
 	b.openNamespaces()
 	b.enterRoot()
 	b.prog.Call("end", unix.SYS_EXIT_GROUP, 0)
+	return nil
 }
 
 func (b *builder) call(name string, nr uintptr, args ...uintptr) *spawn.Op {
@@ -217,29 +225,41 @@ func (b *builder) privateMounts() {
 }
 
 // openTrees clones every layer as a detached mount, while the child can still
-// walk to it as the user it was started as.
-func (b *builder) openTrees() {
+// walk to it as the user it was started as. Only this process itself can map
+// ids, so it clones those layers now; the child shares its descriptors.
+func (b *builder) openTrees() error {
 	for _, t := range b.cfg.Trees {
-		var fds []*uintptr
-		for _, layer := range t.Layers {
-			fd := new(uintptr)
-			*fd = closedFD
+		fds := make([]*uintptr, len(t.Layers))
+		b.trees = append(b.trees, fds)
+		for i, layer := range t.Layers {
+			fds[i] = newFD()
+			if layer == t.IDMapped {
+				var err error
+				if *fds[i], err = b.openIDMapped(layer); err != nil {
+					return err
+				}
+				continue
+			}
 			flags := uintptr(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 			if !t.Overlay {
 				flags |= unix.AT_RECURSIVE
 			}
-			b.call("open "+layer, unix.SYS_OPEN_TREE, atFDCWD, b.prog.Str(layer), flags).Store(fd)
-			fds = append(fds, fd)
+			b.call("open "+layer, unix.SYS_OPEN_TREE, atFDCWD, b.prog.Str(layer), flags).Store(fds[i])
 		}
-		b.trees = append(b.trees, fds)
 	}
 	// The kernel lets a user namespace mount a new /proc only where one can be
 	// seen already, so this process's own stays below the one of each run.
-	fd := new(uintptr)
-	*fd = closedFD
+	fd := newFD()
 	b.call("open /proc", unix.SYS_OPEN_TREE, atFDCWD, b.prog.Str("/proc"),
 		unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE).Store(fd)
 	b.trees = append(b.trees, []*uintptr{fd})
+	return nil
+}
+
+func newFD() *uintptr {
+	fd := new(uintptr)
+	*fd = closedFD
+	return fd
 }
 
 const atFDCWD = ^uintptr(99) // -100

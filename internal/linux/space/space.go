@@ -10,6 +10,8 @@ import (
 type Config struct {
 	// IDs is how ids inside map to the host's.
 	IDs IDs
+	// IDMap is a user namespace of NewIDMap's, for trees that are IDMapped.
+	IDMap int
 	// HostNetwork keeps this process's network namespace.
 	HostNetwork bool
 	// Hostname inside.
@@ -48,6 +50,9 @@ type Tree struct {
 	// Writable sends changes to the private tmpfs (Overlay) or to the host
 	// (bound).
 	Writable bool
+	// IDMapped is the one of Layers whose owners on disk are those inside; it
+	// takes Config.IDMap.
+	IDMapped string
 }
 
 // Private is a private writable directory.

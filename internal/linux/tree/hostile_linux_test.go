@@ -113,3 +113,31 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+// TestMovedAway moves a directory up while a walk is in it: the way back would
+// lead past the top, and ends there instead.
+func TestMovedAway(t *testing.T) {
+	root, fd := rooted(t)
+	if err := os.MkdirAll(root+"/a/b/c", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := walker{fd: -1}
+	defer w.close()
+	at := fd
+	for _, name := range []string{"a", "b", "c"} {
+		next, err := openAt(at, name, openDir, 0)
+		if err == nil {
+			err = w.enter(next, name, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = w.fd
+	}
+	if err := os.Rename(root+"/a/b/c", root+"/c"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.leave(); !errors.Is(err, errMoved) {
+		t.Errorf("going up from a directory that was moved: %v, want errMoved", err)
+	}
+}

@@ -191,7 +191,7 @@ def _writer_of(kind, x):
     """The writer for a type that is not in _WRITERS, or None: opaque."""
     import sys
     for base in type.__dict__["__mro__"].__get__(kind):
-        module = base.__dict__.get("__module__")
+        module = type.__dict__["__module__"].__get__(base)
         name = type.__dict__["__name__"].__get__(base)
         if type(module) is str:
             write = _LIBRARY.get((module, name))

@@ -10,7 +10,8 @@
 #       -> {"verdict": "passed" | "failed", "reason": ""}
 #          {"verdict": "more"}, blob: the longer plan
 # A task is form ("check" | "asserts"), setup, test, entry; a request that the
-# grader can't serve is {"error": text}. What a fork does not answer, because
+# grader can't serve is {"error": text}, with "again" where the machine was
+# short of something. What a fork does not answer, because
 # it was killed or took too long, is a failed check and never the end of the
 # grader.
 import gc
@@ -113,10 +114,20 @@ def _bounded():
             pass
 
 
+def _forked():
+    """os.fork(), tried for a while where the machine has no room."""
+    for wait in (0.01, 0.1, 0.5, 1, 2):
+        try:
+            return os.fork()
+        except OSError:
+            time.sleep(wait)
+    return os.fork()
+
+
 def _in_fork(work, lost):
     """What work() answers in a fork of this process, or lost."""
     out, end = os.pipe()
-    child = os.fork()
+    child = _forked()
     if child == 0:
         try:
             os.close(out)
@@ -182,6 +193,8 @@ def serve():
         end = 4 + int.from_bytes(data[:4], "big")
         try:
             reply = _serve_one(json.loads(data[4:end].decode()), data[end:], tasks)
+        except OSError as error:
+            reply = _message({"error": str(error), "again": True})
         except Exception as error:
             reply = _message({"error": "%s: %s" % (type(error).__name__, error)})
         _write_all(sink, reply)

@@ -30,90 +30,135 @@ class AnswerRaised(Exception):
 _READS = "gailtsrh"
 
 
-class Session:
-    """One replay: which calls were made, which answers there are for them."""
+class _NotThen(Exception):
+    """A call that the earlier plan can't have had."""
 
-    def __init__(self, plan, answers, planning):
+
+class Session:
+    """One replay: the calls that the test makes and what each one gives.
+
+    `plan` holds the encoded calls that were made of the answer, `answers` what
+    each gave. Whatever came out of one remembers which by two numbers: its
+    place in that plan, and its place among the calls of this replay.
+    """
+
+    def __init__(self, plan, answers):
         self.plan = plan
         self.answers = answers
-        self.planning = planning
         self.cursor = 0
         self.missing = False
         self.origin = {}
         self.raised = None
         self.calls = 0
 
-    def op(self, kind, target, args=(), names=None):
-        entry = self.encode((kind, target, args, names or {}))
-        at = self.cursor
-        while not self.missing and at < len(self.plan):
+    def find(self, entry):
+        """Where the plan has this call next, or None.
+
+        A plan may hold reads that the test turns out not to make; those are
+        passed over.
+        """
+        for at in range(self.cursor, min(len(self.plan), len(self.answers))):
             if self.plan[at] == entry:
                 self.cursor = at + 1
-                if at < len(self.answers):
-                    return self.deliver(at, args, names or {})
-                break
+                return at
             # An entry is a tuple of four, whose first is a one-letter str.
             if chr(self.plan[at][10]) not in _READS:
                 break
-            at += 1
-        if not self.planning:
-            self.missing = True
-            raise NeedMore()
-        if not self.missing:
-            self.missing = True
-            self.plan = self.plan[:self.cursor]
-        self.plan.append(entry)
-        if len(self.plan) > 100000:
-            raise PlanEnd()
-        return Unknown(self, len(self.plan) - 1)
+        return None
 
-    def encode(self, call):
-        writer = Encoder(self.refuse, 64 << 20, self.reference)
+    def encode(self, call, then):
+        """A call as bytes, by the numbers of the plan (then) or of now."""
+        writer = Encoder(self.refuse, 64 << 20, lambda x: self.reference(x, then))
         writer.put(call)
         return writer.bytes()
 
-    def reference(self, x):
+    def reference(self, x, then):
         """Bytes for what the answer's side has itself; None for plain data."""
         kind = type(x)
         if kind is Unknown:
             if x._at is None:
                 raise PlanEnd()
+            if then:
+                raise _NotThen()
             return b"=" + _n(x._at)
         known = self.origin.get(id(x))
-        if known is not None and self.written(x) == known[2]:
-            return b"=" + _n(known[0])
+        if known is not None and self.written(x) == known[3]:
+            return b"=" + _n(known[0] if then else known[1])
         if kind is Opaque:
-            return b"o" + _n(x._number) + _n(0) if x._at is None else b"=" + _n(x._at)
+            at = x._was if then else x._at
+            return b"o" + _n(x._number) + _n(0) if at is None else b"=" + _n(at)
         return None
 
     def written(self, x):
-        writer = Encoder(self.refuse, 64 << 20, lambda y: self.reference(y) if type(y) is Opaque else None)
+        """A value as bytes, to see whether the test has changed it since."""
+        writer = Encoder(self.refuse, 64 << 20, lambda y: b"o" + _n(y._number) if type(y) is Opaque else None)
         writer.put(x)
         return writer.bytes()
 
     def refuse(self, x):
         raise InProcess()
 
-    def deliver(self, at, args, names):
-        status, value, post = self.answers[at]
+    def deliver(self, was, at, args, names):
+        """What the call `was` of the plan gave, as call `at` of this replay."""
+        status, value, post = self.answers[was]
         self.calls += 1
         if post:
-            now = decode(post, self.special)
-            _sync_all(args, names, now)
+            _sync_all(args, names, decode(post, self.special))
         made = decode(value, self.special)
-        if status == b"v":
-            if type(made) is Opaque:
-                made.__dict__["_at"] = at
-            elif type(made) in _FRESH and made != ():
-                self.origin[id(made)] = (at, made, self.written(made))
-            return made
-        self.raised = _exception(status, made)
-        raise self.raised
+        if status != b"v":
+            self.raised = _exception(status, made)
+            raise self.raised
+        if type(made) is Opaque:
+            made.__dict__.update(_was=was, _at=at)
+        elif type(made) in _FRESH and made != ():
+            self.origin[id(made)] = (was, at, made, self.written(made))
+        return made
 
     def special(self, tag, number, name):
         if tag != b"o":
             raise CodecError("unknown tag")
         return Opaque(self, number, name)
+
+
+class Checker(Session):
+    """The replay that decides: a call that has no answer ends it."""
+
+    def op(self, kind, target, args=(), names=None):
+        names = names or {}
+        at = None
+        if not self.missing:
+            at = self.find(self.encode((kind, target, args, names), True))
+        if at is None:
+            self.missing = True
+            raise NeedMore()
+        return self.deliver(at, at, args, names)
+
+
+class Planner(Session):
+    """The replay that collects calls. Ones without an answer give an Unknown.
+
+    It goes on matching the earlier plan after such a call, so that every call
+    of the same kind is found in one round.
+    """
+
+    def __init__(self, plan, answers):
+        super().__init__(plan, answers)
+        self.made = []
+
+    def op(self, kind, target, args=(), names=None):
+        names = names or {}
+        call = (kind, target, args, names)
+        self.made.append(self.encode(call, False))
+        if len(self.made) > 100000:
+            raise PlanEnd()
+        try:
+            was = self.find(self.encode(call, True)) if self.plan else None
+        except _NotThen:
+            was = None
+        if was is None:
+            self.missing = True
+            return Unknown(self, len(self.made) - 1)
+        return self.deliver(was, len(self.made) - 1, args, names)
 
 
 # Types whose decoded objects are new ones, so that identity tells them.
@@ -179,13 +224,22 @@ class Opaque:
     """
 
     def __init__(self, session, number, name):
-        self.__dict__.update(_session=session, _number=number, _name=name, _at=None)
+        self.__dict__.update(_session=session, _number=number, _name=name, _was=None, _at=None)
 
     def __eq__(self, other):
         return type(other) is Opaque and self._number == other._number
 
     def __hash__(self):
         return hash(self._number)
+
+    def _plain(self, kind, default, *args):
+        """An operation whose result has the type of default, which stands in."""
+        made = self._session.op(kind, self, args)
+        if type(made) is Unknown:
+            return default
+        if type(made) is not type(default):
+            raise CodecError("bad answer")
+        return made
 
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
@@ -211,25 +265,29 @@ class Opaque:
         self._session.op("J", self, (key,))
 
     def __len__(self):
-        return self._session.op("l", self)
+        # list() and tuple() ask for a hint after they have asked to iterate.
+        hint = self.__dict__.pop("_hint", None)
+        return self._plain("l", 0) if hint is None else hint
 
     def __bool__(self):
         return True
 
     def __iter__(self):
-        return iter(self._session.op("t", self))
+        items = self._plain("t", [])
+        self.__dict__["_hint"] = len(items)
+        return iter(items)
 
     def __next__(self):
         return self._session.op("n", self)
 
     def __contains__(self, item):
-        return self._session.op("h", self, (item,))
+        return self._plain("h", False, item)
 
     def __str__(self):
-        return self._session.op("s", self)
+        return self._plain("s", "")
 
     def __repr__(self):
-        return self._session.op("r", self)
+        return self._plain("r", "")
 
     def __mro_entries__(self, bases):
         raise InProcess()
@@ -349,7 +407,7 @@ class _Neutral(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(tried, node))
 
 
-_LIBRARY = getattr(sys, "stdlib_module_names", None) or frozenset(
+_STDLIB = getattr(sys, "stdlib_module_names", None) or frozenset(
     "array bisect cmath collections copy datetime decimal fractions functools heapq itertools math operator "
     "random re statistics string sys time typing".split())
 
@@ -387,7 +445,7 @@ class Task:
                 where = called if id(node) in functions else dotted if id(node) in owners else other
                 where.add(node.id)
         known = _bound(tree) | self.setup_names | {self.entry}
-        modules = {name for name in dotted - known - called if name in _LIBRARY}
+        modules = {name for name in dotted - known - called if name in _STDLIB}
         free = (called | other | dotted) - known - modules
         names = {name for name in free if not hasattr(builtins, name)}
         if not names and not self.entry:
@@ -413,22 +471,21 @@ class Task:
             space["check"](Name(session, self.entry))
 
     def plan(self, plan, answers):
-        """The calls that the test makes, as far as they can be known."""
-        session = Session(list(plan), answers, True)
+        """The calls that the test makes, as far as they can be known; None
+        when they can't be said in data."""
+        session = Planner(plan, answers)
         try:
             self.run(session, self.neutral)
-        except PlanEnd:
-            pass
         except InProcess:
             return None
-        except Exception:
+        except (PlanEnd, Exception):
             # A stand-in was not good enough; the next round has real answers.
             pass
-        return session.plan if session.missing else session.plan[:session.cursor]
+        return session.made
 
     def check(self, plan, answers):
         """(verdict, reason), verdict being passed, failed or more."""
-        session = Session(list(plan), answers, False)
+        session = Checker(plan, answers)
         try:
             self.run(session, self.strict)
         except CodecError:
@@ -453,7 +510,7 @@ def _warm(tree):
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module]
         for name in names:
-            if name.split(".")[0] in _LIBRARY:
+            if name.split(".")[0] in _STDLIB:
                 __import__(name)
 
 

@@ -1,10 +1,9 @@
 # Programs that are right in an odd way: each must pass.
 #
 # A block begins with "# === name". ENTRY is the function asked for; CANONICAL,
-# alone on a line, is the dataset's own answer. _map(f) wraps the function so
-# that every value in its answer, at any depth, goes through f; it stands in
-# the block that uses it. A block whose name ends in "(crlf)" is sent with
-# CRLF line ends. "(only ID …)" names the tasks that a block is for.
+# alone on a line, is the dataset's own answer. "(crlf)": sent with CRLF line
+# ends. "(only ID …)" and "(not ID …)" name the tasks that a block is for, or
+# that call themselves in a way it can't bear.
 
 # === canonical
 CANONICAL
@@ -12,7 +11,7 @@ CANONICAL
 # === line ends (crlf)
 CANONICAL
 
-# === float for int: 2.0 is 2 (not 126 912 32)
+# === float for int: 2.0 is 2 (not 912)
 CANONICAL
 _right = ENTRY
 def ENTRY(*a):
@@ -42,7 +41,7 @@ def ENTRY(*a):
     x = _right(*a)
     return decimal.Decimal(x) if type(x) is int else x
 
-# === complex for int
+# === complex for int (not 912 927)
 CANONICAL
 _right = ENTRY
 def ENTRY(*a):
@@ -119,25 +118,25 @@ def ENTRY(*a):
     x = _right(*a)
     return frozenset(x) if type(x) is set else x
 
-# === generator where the test makes a set or a tuple of it (only 2 HumanEval/33)
+# === generator where the test makes a set or a tuple of it (only sanitized/2 HumanEval/33)
 CANONICAL
 _right = ENTRY
 def ENTRY(*a):
     yield from _right(*a)
 
-# === map object where the test makes a set or a tuple of it (only 2 HumanEval/33)
+# === map object where the test makes a set or a tuple of it (only sanitized/2 HumanEval/33)
 CANONICAL
 _right = ENTRY
 def ENTRY(*a):
     return map(lambda x: x, _right(*a))
 
-# === filter object where the test makes a set or a tuple of it (only 2 HumanEval/33)
+# === filter object where the test makes a set or a tuple of it (only sanitized/2 HumanEval/33)
 CANONICAL
 _right = ENTRY
 def ENTRY(*a):
     return filter(lambda x: True, _right(*a))
 
-# === iterable of its own class where the test makes a set of it (only 2 HumanEval/33)
+# === iterable of its own class where the test makes a set of it (only sanitized/2 HumanEval/33)
 CANONICAL
 _right = ENTRY
 class Bag:
@@ -148,13 +147,13 @@ class Bag:
 def ENTRY(*a):
     return Bag(_right(*a))
 
-# === dict keys where the test makes a set of it (only 2)
+# === dict keys where the test makes a set of it (only sanitized/2)
 CANONICAL
 _right = ENTRY
 def ENTRY(*a):
     return dict.fromkeys(_right(*a)).keys()
 
-# === deque where the test makes a tuple of it (only 2 HumanEval/33)
+# === deque where the test makes a tuple of it (only sanitized/2 HumanEval/33)
 import collections
 CANONICAL
 _right = ENTRY
@@ -314,7 +313,7 @@ def ENTRY(*a):
     t.join()
     return box[0]
 
-# === thread pool
+# === thread pool (not 927)
 from concurrent.futures import ThreadPoolExecutor
 CANONICAL
 _right = ENTRY
@@ -337,12 +336,14 @@ import multiprocessing
 CANONICAL
 _right = ENTRY
 _calls = []
+def _work(a):
+    return _right(*a)
 def ENTRY(*a):
     _calls.append(a)
     if len(_calls) > 1:
         return _right(*a)
     with multiprocessing.Pool(1) as pool:
-        return pool.apply(_right, a)
+        return pool.apply(_work, (a,))
 
 # === multiprocessing, spawned
 import multiprocessing
@@ -399,7 +400,7 @@ import subprocess
 subprocess.run(["echo", "straight to stdout"])
 CANONICAL
 
-# === asyncio
+# === asyncio (not 927)
 import asyncio
 CANONICAL
 _right = ENTRY
@@ -664,8 +665,11 @@ def find_zero(xs):
             high = mid
     return low
 
-# === helper of another name (only HumanEval/38 HumanEval/50)
-CANONICAL
+# === helper renamed (only HumanEval/38)
+def decode_cyclic(s):
+    def turn(group):
+        return group[-1] + group[:-1] if len(group) == 3 else group
+    return "".join(turn(s[i:i + 3]) for i in range(0, len(s), 3))
 
 # === pair as a named tuple (only 601)
 from collections import namedtuple

@@ -25,4 +25,7 @@ func Example() {
 	}
 	res, err := sandbox.Exec(ctx, cupel.Cmd{Args: []string{"echo", "hello"}, Stdout: os.Stdout})
 	fmt.Println(res.Status, err)
+	// Output:
+	// hello
+	// ok <nil>
 }

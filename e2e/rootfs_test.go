@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// rootfs returns a tar of a small Debian with python3, made once and kept.
+func rootfs(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(cacheDir(t), "rootfs.tar")
+	if _, err := os.Stat(file); err == nil {
+		return file
+	}
+	tool := program(t, "mmdebstrap", "mmdebstrap")
+	if os.Geteuid() != 0 {
+		t.Skip("not root: mmdebstrap would need ranges of ids")
+	}
+	// The tests of several packages may make it at the same time.
+	part, err := os.CreateTemp(cacheDir(t), "rootfs-*.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	part.Close()
+	defer os.Remove(part.Name())
+	args := []string{"--quiet", "--format=tar", "--variant=essential", "--include=python3"}
+	for _, dir := range []string{"doc", "man", "locale", "i18n"} {
+		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+dir+"/*")
+	}
+	out, err := exec.Command(tool, append(args, "bookworm", part.Name())...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("mmdebstrap: %v\n%s", err, clip(string(out)))
+	}
+	if err := os.Rename(part.Name(), file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

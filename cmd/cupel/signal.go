@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // interrupted is the error of a verb that a signal to cupel ended early.
@@ -15,8 +16,12 @@ type interrupted syscall.Signal
 
 func (i interrupted) Error() string { return "interrupted by " + signalName(int(i)) }
 
+// deaf is how long further signals are ignored after the first: timeout(1) and
+// others send theirs twice, to the process and to its group.
+const deaf = time.Second
+
 // untilSignal returns a context that the first signal ends, its cause an
-// interrupted. A second one ends cupel at once, as if there were no handler.
+// interrupted. A later one ends cupel at once, as if there were no handler.
 // Signals that the parent has us ignore, as nohup does, stay ignored.
 func untilSignal(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -32,8 +37,9 @@ func untilSignal(ctx context.Context) (context.Context, func()) {
 	go func() {
 		select {
 		case s := <-signals:
-			signal.Stop(signals)
 			cancel(interrupted(s.(syscall.Signal)))
+			time.Sleep(deaf)
+			signal.Stop(signals)
 		case <-ctx.Done():
 		}
 	}()

@@ -83,7 +83,7 @@ func judgeKnown(ctx context.Context, set *dataset.Set, to report.Progress) (is c
 	}})
 	workers := svc.Programs()
 	j := judge.New(judge.Config{
-		Sandboxes: judge.Pools(svc, service.EngineRef{Name: engines.Default}, workers+graders),
+		Sandboxes: judge.Pools(svc, service.EngineRef{Name: engines.Default}, workers),
 	})
 	_, err = run.Run(ctx, run.Config{
 		Dir: dir, Sets: []*dataset.Set{set}, Model: model.Known(), Judge: j, Concurrency: workers, Progress: to,

@@ -100,7 +100,7 @@ func (a *app) runEval(ctx context.Context, opts evalOptions) error {
 	}
 	svc := newService(0)
 	j := judge.New(judge.Config{
-		Sandboxes: judge.Pools(svc, e.engine, e.batch+graders), Grading: e.grading, Spec: e.spec,
+		Sandboxes: judge.Pools(svc, e.engine, e.batch), Grading: e.grading, Spec: e.spec,
 	})
 	rep, err := a.evaluate(ctx, e, j)
 	err = errors.Join(err, j.Close(), svc.Close())

@@ -151,12 +151,6 @@ func (e *evaluation) languages() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// graders is room in a pool for grading processes. Tasks of each kind of limits
-// have up to two, which keep their sandboxes until the end of the run: were the
-// pool only as large as the number of workers, those of one dataset would keep
-// those of the next from ever starting. Sandboxes are made when they are needed.
-const graders = 32
-
 // newService makes a service that opens engines by name. programs is how many
 // programs run at once, 0 for as many as there are cores.
 func newService(programs int) *service.Service {

@@ -32,7 +32,7 @@ func BenchmarkCandidateRun(b *testing.B) {
 	rows := humanEval(b)
 	g := newGrader(b, Strict)
 	dir := b.TempDir()
-	g.cfg.Candidate = &plainRunner{processSandbox{dir: dir}}
+	g.cfg.Candidate = always(&plainRunner{processSandbox{dir: dir}})
 	file := filepath.Join(dir, "main.py")
 	var plain, beside, judging time.Duration
 	for i := 0; b.Loop(); i++ {

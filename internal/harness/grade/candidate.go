@@ -72,7 +72,7 @@ func (g *Grader) execute(ctx context.Context, task Task, program, how string, pl
 		Limits: cupel.Limits{Time: task.WallLimit, CPUTime: task.CPULimit},
 	}
 	var r run
-	err = g.cfg.Candidate.Run(ctx, func(ctx context.Context, sb cupel.Sandbox) error {
+	err = g.cfg.Candidate(task).Run(ctx, func(ctx context.Context, sb cupel.Sandbox) error {
 		var err error
 		r.result, err = sb.Exec(ctx, cmd)
 		return err

@@ -77,6 +77,8 @@ type Task struct {
 	// CPULimit and WallLimit bound each run of the answer. Zero leaves the
 	// sandbox's own.
 	CPULimit, WallLimit time.Duration
+	// Limits are those of the sandbox, for Config.Candidate to go by.
+	Limits cupel.Limits
 }
 
 // Attempt is one answer to a task.
@@ -106,8 +108,9 @@ type Runner interface {
 
 // Config is what a Grader needs.
 type Config struct {
-	// Candidate lends a sandbox for each run of an answer.
-	Candidate Runner
+	// Candidate says who lends a sandbox for each run of an answer to a task:
+	// one whose limits allow the task's. See CandidateSpec.
+	Candidate func(Task) Runner
 	// Grader lends the sandbox of each grading process, which keeps it until
 	// Close. It must not be one that answers run in. See GraderSpec.
 	Grader Runner

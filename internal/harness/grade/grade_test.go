@@ -133,9 +133,9 @@ func TestMachineFailures(t *testing.T) {
 		cfg  Config
 		kind cupel.Kind
 	}{
-		{"no sandbox for the grader", Config{Candidate: processRunner{}, Grader: failingRunner{cupel.Errorf(cupel.Exhausted, "lend", "%w", broken)}}, cupel.Exhausted},
-		{"no sandbox for the answer", Config{Candidate: failingRunner{cupel.Errorf(cupel.Unavailable, "lend", "%w", broken)}, Grader: processRunner{}}, cupel.Unavailable},
-		{"no interpreter", Config{Candidate: processRunner{}, Grader: processRunner{}, Python: "/no/such/python"}, cupel.Internal},
+		{"no sandbox for the grader", Config{Candidate: always(processRunner{}), Grader: failingRunner{cupel.Errorf(cupel.Exhausted, "lend", "%w", broken)}}, cupel.Exhausted},
+		{"no sandbox for the answer", Config{Candidate: always(failingRunner{cupel.Errorf(cupel.Unavailable, "lend", "%w", broken)}), Grader: processRunner{}}, cupel.Unavailable},
+		{"no interpreter", Config{Candidate: always(processRunner{}), Grader: processRunner{}, Python: "/no/such/python"}, cupel.Internal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.cfg.Python == "" {
@@ -201,8 +201,8 @@ func TestCloseAndCancel(t *testing.T) {
 func TestConfig(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"no candidate": {Grader: processRunner{}},
-		"no grader":    {Candidate: processRunner{}},
-		"mode":         {Candidate: processRunner{}, Grader: processRunner{}, Mode: "lenient"},
+		"no grader":    {Candidate: always(processRunner{})},
+		"mode":         {Candidate: always(processRunner{}), Grader: processRunner{}, Mode: "lenient"},
 	} {
 		if _, err := New(cfg); cupel.KindOf(err) != cupel.Invalid {
 			t.Errorf("%s: %v", name, err)

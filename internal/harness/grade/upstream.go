@@ -29,7 +29,7 @@ func (g *Grader) gradeUpstream(ctx context.Context, task Task, attempt Attempt) 
 
 	out, errOut := &head{keep: g.cfg.KeepOutput}, &head{keep: g.cfg.KeepOutput}
 	var r run
-	err := g.cfg.Candidate.Run(ctx, func(ctx context.Context, sb cupel.Sandbox) error {
+	err := g.cfg.Candidate(task).Run(ctx, func(ctx context.Context, sb cupel.Sandbox) error {
 		if err := sb.Put(ctx, path.Dir(upstreamFile), &archive); err != nil {
 			return err
 		}

@@ -56,9 +56,9 @@ type Config struct {
 type Judge struct {
 	cfg Config
 
-	mu      sync.Mutex
-	graders map[cupel.Limits]*grade.Grader
-	closed  bool
+	mu     sync.Mutex
+	grader *grade.Grader
+	closed bool
 
 	toolchainsMu sync.Mutex
 	toolchains   map[string]toolchain
@@ -75,7 +75,7 @@ func New(cfg Config) *Judge {
 	if cfg.Grading == "" {
 		cfg.Grading = Strict
 	}
-	return &Judge{cfg: cfg, graders: map[cupel.Limits]*grade.Grader{}, toolchains: map[string]toolchain{}}
+	return &Judge{cfg: cfg, toolchains: map[string]toolchain{}}
 }
 
 // Judge runs and grades one answer. See run.Judge.

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"context"
-	"errors"
 
 	"cupel.dev/cupel"
 	"cupel.dev/cupel/internal/harness"
@@ -13,7 +12,7 @@ import (
 
 // python judges by a Python test, with a grader for each set of limits.
 func (j *Judge) python(ctx context.Context, s *dataset.Sample, program string) (harness.Attempt, error) {
-	g, err := j.grader(s)
+	g, err := j.pythonGrader()
 	if err != nil {
 		return harness.Attempt{}, err
 	}
@@ -33,7 +32,7 @@ func (j *Judge) task(s *dataset.Sample) grade.Task {
 	t := grade.Task{
 		ID: s.TaskID, Dataset: s.Dataset, Form: grade.Form(s.Python.Form),
 		EntryPoint: s.Python.EntryPoint, Test: s.Python.Test,
-		CPULimit: s.CPULimit, WallLimit: s.WallLimit,
+		CPULimit: s.CPULimit, WallLimit: s.WallLimit, Limits: j.limits(s),
 	}
 	if s.Python.Form == dataset.FormCheck {
 		t.Setup = s.Python.Preamble
@@ -49,27 +48,31 @@ func (j *Judge) task(s *dataset.Sample) grade.Task {
 	return t
 }
 
-// grader returns the grader whose answers run within the sample's limits.
-func (j *Judge) grader(s *dataset.Sample) (*grade.Grader, error) {
-	limits := j.limits(s)
+// graders is how many grading processes there may be. They keep their
+// sandboxes until the judge is closed, so there is one Grader for all tasks.
+const graders = 2
+
+// pythonGrader returns the one Grader.
+func (j *Judge) pythonGrader() (*grade.Grader, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
 		return nil, cupel.Errorf(cupel.Closed, "judge", "the judge is closed")
 	}
-	if g, ok := j.graders[limits]; ok {
-		return g, nil
+	if j.grader != nil {
+		return j.grader, nil
 	}
-	base := j.cfg.Spec
-	base.Limits = limits
 	g, err := grade.New(grade.Config{
-		Candidate: runner{j.cfg.Sandboxes, grade.CandidateSpec(base, s.CPULimit, s.WallLimit), nil},
-		Grader:    runner{j.cfg.Sandboxes, grade.GraderSpec(j.cfg.Spec), service.AsHelper},
-		Mode:      grade.Mode(j.cfg.Grading),
+		Candidate: func(t grade.Task) grade.Runner {
+			base := j.cfg.Spec
+			base.Limits = t.Limits
+			return runner{j.cfg.Sandboxes, grade.CandidateSpec(base, t.CPULimit, t.WallLimit), nil}
+		},
+		Grader:  runner{j.cfg.Sandboxes, grade.GraderSpec(j.cfg.Spec), service.AsHelper},
+		Graders: graders,
+		Mode:    grade.Mode(j.cfg.Grading),
 	})
-	if err == nil {
-		j.graders[limits] = g
-	}
+	j.grader = g
 	return g, err
 }
 
@@ -93,10 +96,10 @@ func (j *Judge) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
-	var errs []error
-	for _, g := range j.graders {
-		errs = append(errs, g.Close())
+	g := j.grader
+	j.grader = nil
+	if g == nil {
+		return nil
 	}
-	clear(j.graders)
-	return errors.Join(errs...)
+	return g.Close()
 }

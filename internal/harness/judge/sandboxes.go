@@ -20,9 +20,10 @@ type pools struct {
 	size    int
 }
 
-// Pools lends sandboxes of a service's engine, size of each Spec at once.
+// Pools lends sandboxes of a service's engine, size of each Spec at once, but
+// no fewer than there are grading processes.
 func Pools(svc *service.Service, engine service.EngineRef, size int) Sandboxes {
-	return pools{svc, engine, size}
+	return pools{svc, engine, max(size, graders)}
 }
 
 func (p pools) Run(ctx context.Context, spec cupel.Spec, fn func(ctx context.Context, sb cupel.Sandbox) error) error {

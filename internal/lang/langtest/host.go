@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -72,6 +73,17 @@ func (s *sandbox) Get(_ context.Context, path string) (io.ReadCloser, error) {
 	return nil, cupel.Errorf(cupel.NotFound, "get", "%s", path)
 }
 
+// searchPath is PATH with the real python3's folder first: what stands there
+// may be a script that takes a second to find it.
+var searchPath = sync.OnceValue(func() string {
+	path := os.Getenv("PATH")
+	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	if real := strings.TrimSpace(string(out)); err == nil && filepath.IsAbs(real) {
+		path = filepath.Dir(real) + ":" + path
+	}
+	return path
+})
+
 func exited(code int) cupel.Result {
 	if code == 0 {
 		return cupel.Result{Status: cupel.StatusOK}
@@ -115,7 +127,7 @@ func execute(ctx context.Context, dir string, cmd cupel.Cmd, limits cupel.Limits
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Dir, c.Stdin, c.Stdout, c.Stderr = dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
 	c.WaitDelay = time.Second
-	c.Env = append(os.Environ(), "LANG=C.UTF-8")
+	c.Env = append(os.Environ(), "LANG=C.UTF-8", "PATH="+searchPath())
 	for k, v := range cmd.Env {
 		c.Env = append(c.Env, k+"="+v)
 	}

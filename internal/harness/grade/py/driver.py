@@ -197,7 +197,6 @@ _OPS = {
     "n": lambda x, args, names: next(x),
     "s": lambda x, args, names: str(x),
     "r": lambda x, args, names: repr(x),
-    "h": lambda x, args, names: args[0] in x,
     "A": lambda x, args, names: setattr(x, args[0], args[1]),
     "D": lambda x, args, names: delattr(x, args[0]),
     "I": lambda x, args, names: x.__setitem__(args[0], args[1]),

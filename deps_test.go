@@ -37,10 +37,11 @@ var layers = []layer{
 	{path: "service", module: []string{".", "internal/lang"}},
 	{path: "internal/harness", module: []string{".", "service", "internal/lang", "internal/harness/...", "internal/nearest"},
 		foreign: []string{"github.com/jedib0t/go-pretty/v6/", "golang.org/x/sync/", "golang.org/x/term"}},
+	{path: "internal/bench", module: []string{".", "engines", "service", "internal/lang"}},
 	{path: "cmd/cupel", module: []string{"./..."},
 		foreign: []string{"github.com/jedib0t/go-pretty/v6/", "github.com/spf13/", "golang.org/x/sync/", "golang.org/x/term"}},
 	{path: "scripts"},
-	{path: "e2e"},
+	{path: "e2e", foreign: []string{"unsafe"}},
 }
 
 // forbidden are packages of the standard library that a layer has no use for.

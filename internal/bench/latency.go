@@ -44,7 +44,7 @@ func (b *bench) latency(ctx context.Context, p Program, ways []way) ([]Row, erro
 	for i, w := range ways {
 		list[i] = &turns{way: w}
 	}
-	const warmup = 3
+	warmup := min(3, b.cfg.Runs)
 	for n := -warmup; n < b.cfg.Runs; n++ {
 		for _, i := range rand.Perm(len(list)) { // nobody always follows the same one
 			t := list[i]

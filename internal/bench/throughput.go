@@ -41,8 +41,10 @@ func (b *bench) throughput(ctx context.Context, p Program) ([]Rate, error) {
 			return pool.Run(ctx, func(ctx context.Context, sb cupel.Sandbox) error { return execute(ctx, sb, p) })
 		}},
 	}
-	const inBlock = 40 // checks: long enough to fill the pool's queue of resets
-	blocks := max(b.cfg.Runs/20, 3)
+	// Long enough for resets to matter, short enough for the machine to stay
+	// as it is from one way's block to the next's.
+	inBlock := min(20, 4*b.cfg.Runs)
+	blocks := max(b.cfg.Runs/10, 1)
 	rates := make([][]float64, len(jobs))
 	for n := -1; n < blocks; n++ { // the first round warms up
 		for i, j := range jobs {
@@ -51,7 +53,7 @@ func (b *bench) throughput(ctx context.Context, p Program) ([]Rate, error) {
 				return nil, err
 			}
 			if n >= 0 {
-				rates[i] = append(rates[i], inBlock/took.Seconds())
+				rates[i] = append(rates[i], float64(inBlock)/took.Seconds())
 			}
 		}
 	}

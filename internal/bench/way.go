@@ -35,7 +35,11 @@ func (c *command) name() string { return c.title }
 // are no part of the price.
 func (c *command) once(_ context.Context, p Program) (run, after time.Duration, err error) {
 	args := c.wrap(p)
-	attr := &syscall.ProcAttr{Dir: c.dir, Env: environment, Files: []uintptr{c.null, c.null, c.null}}
+	attr := &syscall.ProcAttr{
+		Dir: c.dir, Env: environment, Files: []uintptr{c.null, c.null, c.null},
+		// As in a sandbox: schedulers share a busy core out by session.
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	}
 	began := time.Now()
 	pid, err := c.spawn(args[0], args, attr)
 	if err != nil {

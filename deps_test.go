@@ -37,7 +37,7 @@ var layers = []layer{
 	{path: "service", module: []string{".", "internal/lang"}},
 	{path: "internal/harness", module: []string{".", "service", "internal/lang", "internal/harness/...", "internal/nearest"},
 		foreign: []string{"github.com/jedib0t/go-pretty/v6/", "golang.org/x/sync/", "golang.org/x/term"}},
-	{path: "internal/bench", module: []string{".", "engines", "service", "internal/lang"}},
+	{path: "internal/bench", module: []string{".", "engines", "service"}},
 	{path: "cmd/cupel", module: []string{"./..."},
 		foreign: []string{"github.com/jedib0t/go-pretty/v6/", "github.com/spf13/", "golang.org/x/sync/", "golang.org/x/term"}},
 	{path: "scripts"},

@@ -93,6 +93,7 @@ type pod struct {
 	user   string
 	// dirs are shown read-only under the same path.
 	dirs []string
+	env  []string
 }
 
 func (p *pod) command(ctx context.Context, _ *testing.T, program string, args ...string) *exec.Cmd {
@@ -103,6 +104,9 @@ func (p *pod) command(ctx context.Context, _ *testing.T, program string, args ..
 	}
 	for _, dir := range p.dirs {
 		all = append(all, "--volume="+dir+":"+dir+":ro")
+	}
+	for _, e := range p.env {
+		all = append(all, "--env="+e)
 	}
 	all = append(all, p.image, program)
 	return exec.CommandContext(ctx, p.daemon.client, append(all, args...)...)

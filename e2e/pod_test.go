@@ -17,7 +17,7 @@ func TestPod(t *testing.T) {
 	docker.do(t, "import", "--change=ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", image, "cupel-e2e")
 	for name, user := range map[string]string{"root": "0:0", "user": "1000:1000"} {
 		t.Run(name, func(t *testing.T) {
-			p := &pod{daemon: docker, image: "cupel-e2e", user: user, dirs: []string{bin}}
+			p := &pod{daemon: docker, image: "cupel-e2e", user: user, dirs: []string{bin}, env: []string{"CUPEL_TEST_IMAGE=" + sharedImage(t)}}
 			t.Run("tier", func(t *testing.T) { podTier(t, p, cupel) })
 			t.Run("demo", func(t *testing.T) { judgesRight(t, p, cupel, reference(t), "bash", "python") })
 			for _, pkg := range []string{"internal/engine/native"} {

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,4 +39,36 @@ func rootfs(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// sharedImage is the rootfs under a path that every user may read, as an
+// image's name.
+func sharedImage(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(bin, "rootfs.tar")
+	if _, err := os.Stat(file); err == nil {
+		return "tar:" + file
+	}
+	from := rootfs(t)
+	if os.Link(from, file) != nil {
+		copyFile(t, from, file)
+	}
+	return "tar:" + file
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Close()); err != nil {
+		t.Fatal(err)
+	}
 }

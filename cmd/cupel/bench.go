@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -16,6 +17,7 @@ import (
 	"cupel.dev/cupel/internal/bench"
 	"cupel.dev/cupel/internal/harness/judge"
 	"cupel.dev/cupel/internal/harness/report"
+	"cupel.dev/cupel/internal/nearest"
 )
 
 // benchOptions are the flags of cupel bench.
@@ -85,6 +87,11 @@ func (a *app) runBench(ctx context.Context, opts benchOptions) error {
 	}
 	if opts.workers < 1 || opts.workers > 1024 {
 		return cupel.Invalidf("--workers", fmt.Sprint(opts.workers), "give a number from 1 to 1024")
+	}
+	for _, part := range opts.only {
+		if known := append(bench.Parts(), partEvaluation); !slices.Contains(known, part) {
+			return cupel.Invalidf("--only", part, nearest.Fix(part, known))
+		}
 	}
 	parts, whole := opts.parts()
 	if whole && opts.data == "" && len(opts.only) > 0 {

@@ -57,7 +57,14 @@ func (l *Leaf) addDir(b *base, name string) error {
 	}
 	l.dirs = append(l.dirs, d)
 	var err error
-	if l.dirs[len(l.dirs)-1].procs, err = open(d.path, "cgroup.procs", unix.O_WRONLY); err != nil {
+	// To move a whole process, the kernel waits until no thread of any process
+	// can be in the middle of a fork: some ten milliseconds after a quiet
+	// moment. To move one thread it needs not, and a child has no other yet.
+	file := "cgroup.procs"
+	if d.version == 1 {
+		file = "tasks"
+	}
+	if l.dirs[len(l.dirs)-1].procs, err = open(d.path, file, unix.O_WRONLY); err != nil {
 		return err
 	}
 	for _, c := range b.controllers {

@@ -10,7 +10,8 @@ type Program struct {
 	// FDs become descriptors 0, 1 and 2; no other is open in the program.
 	FDs     [3]int
 	Rlimits Rlimits
-	// CgroupFDs are cgroup.procs files that the program puts itself into.
+	// CgroupFDs are files of cgroups that the program puts itself into by writing
+	// "0": cgroup.procs, or tasks in version 1.
 	CgroupFDs []int
 	// Filter is the seccomp filter, compiled.
 	Filter []Insn

@@ -53,11 +53,25 @@ func Create(cfg Config) (*Space, error) {
 		}
 	}
 	err := b.run(flags)
+	if err == nil {
+		err = s.whole()
+	}
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// whole checks that every namespace is there, for Start to join: a missing one
+// would leave programs in this process's.
+func (s *Space) whole() error {
+	for i, n := range namespaces {
+		if s.ns[i] == closedFD && !(n.flag == unix.CLONE_NEWNET && s.cfg.HostNetwork) {
+			return fmt.Errorf("the %s namespace was not opened", n.name)
+		}
+	}
+	return nil
 }
 
 // run starts the child, writes its id maps while it opens the trees, and

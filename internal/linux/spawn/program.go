@@ -42,8 +42,14 @@ type Failure struct {
 	Errno uintptr
 }
 
+// usualLength is room for the longest of the programs that are made here.
+const usualLength = 128
+
 // Call appends a system call. The name is for people: what the call is for.
 func (p *Program) Call(name string, nr uintptr, args ...uintptr) *Op {
+	if p.ops == nil {
+		p.ops = make([]Op, 0, usualLength)
+	}
 	op := Op{name: name, nr: nr, onZero: -1}
 	copy(op.args[:], args)
 	p.ops = append(p.ops, op)

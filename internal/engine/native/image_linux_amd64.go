@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -109,7 +110,7 @@ func (im *images) openHost(ctx context.Context) (*image, error) {
 	if err != nil {
 		return nil, cupel.Errorf(cupel.Internal, "plan the host image", "%w", err)
 	}
-	out := &image{path: plan.Path,
+	out := &image{path: slices.DeleteFunc(plan.Path, coveredByPrivate),
 		trees: []space.Tree{{Layers: []string{plan.Skeleton}, Target: "/", Overlay: true}}}
 	for _, b := range plan.Binds {
 		if coveredByPrivate(b.Target) {

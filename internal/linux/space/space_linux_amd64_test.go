@@ -1,11 +1,14 @@
 package space
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"syscall"
 	"testing"
+
+	"cupel.dev/cupel/internal/linux/initproc"
 )
 
 // hostConfig is a Space over this machine's /usr.
@@ -92,10 +95,35 @@ func TestRunsAProgramInNewNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	out, exit := run(t, st, s, `id; ls -la /proc/self/fd /dev; cat /proc/self/status | grep -E 'Cap|NoNew|Sig'; ls /proc; cat /proc/self/mounts; cat /proc/net/dev; touch /tmp/x; touch /usr/x; hostname; cat /proc/1/cmdline; ls -l /proc/1/exe; exit 3`)
-	t.Log(out)
-	if exit.Code != 3 || !strings.Contains(out, "uid=0") {
-		t.Fatalf("exit %+v", exit)
+	for script, want := range map[string]string{
+		"id -u":                            "0\n",
+		"hostname":                         "cupel\n",
+		"ls /proc/self/fd":                 "0\n1\n2\n3\n", // 3 is the directory that ls reads
+		"tr '\\0' '\\n' < /proc/1/cmdline": initproc.Name + "\n",
+		"touch /usr/x 2>&1":                "touch: cannot touch '/usr/x': Read-only file system\n",
+		"touch /tmp/x /work/x /dev/shm/x && ls /tmp":                                                 "x\n",
+		"grep -cE 'Cap(Inh|Prm|Eff|Bnd|Amb):\t0{16}$|NoNewPrivs:\t1|SigBlk:\t0+$' /proc/self/status": "7\n",
+		"tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '":                                         "lo\n",
+	} {
+		if out, exit := run(t, st, s, script); out != want || exit.Signal != 0 {
+			t.Errorf("%s: %q, %+v, want %q", script, out, exit, want)
+		}
+	}
+	if _, exit := run(t, st, s, "exit 3"); exit.Code != 3 {
+		t.Errorf("exit 3 gave %+v", exit)
+	}
+	if _, exit := run(t, st, s, "kill -TERM $$"); exit.Signal != syscall.SIGTERM {
+		t.Errorf("a signal gave %+v", exit)
+	}
+}
+
+func TestAFailedStepIsNamed(t *testing.T) {
+	cfg := hostConfig(t)
+	cfg.Trees[1].Target = "/nowhere"
+	_, err := Create(cfg)
+	var step *StepError
+	if !errors.As(err, &step) || step.Step != "mount overlay on /nowhere" || step.Errno != syscall.ENOENT {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -55,6 +55,10 @@ func runExample(t *testing.T, dir, file, command, want string) {
 	if err != nil {
 		t.Errorf("%s: %s: %v\n%s", file, command, err, &stderr)
 	}
+	if strings.Contains(string(out), "could not run here") {
+		t.Logf("%s: %s: a toolchain is missing here", file, command)
+		return
+	}
 	if !matches(strings.Split(strings.TrimSpace(want), "\n"), strings.Split(strings.TrimSpace(string(out)), "\n")) {
 		t.Errorf("%s: %s prints\n%s%s\nnot\n%s", file, command, out, &stderr, want)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -19,6 +21,7 @@ func TestPod(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := &pod{daemon: docker, image: "cupel-e2e", user: user, dirs: []string{bin}, env: []string{"CUPEL_TEST_IMAGE=" + sharedImage(t)}}
 			t.Run("tier", func(t *testing.T) { podTier(t, p, cupel) })
+			t.Run("limits", func(t *testing.T) { endRight(t, p, cupel) })
 			t.Run("demo", func(t *testing.T) { judgesRight(t, p, cupel, reference(t), "bash", "python") })
 			for _, pkg := range []string{"internal/engine/native"} {
 				binary := testBinary(t, pkg)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -95,7 +96,7 @@ func prepare() error {
 			err = errors.Join(err, fmt.Errorf("mount %s: %w", m.target, e))
 		}
 	}
-	return errors.Join(err, os.Chmod("/tmp", 0o1777), loadModules(),
+	return errors.Join(err, os.Chmod("/tmp", 0o1777), loadModules(), loopbackUp(),
 		os.WriteFile(filepath.Join(cgroups, "cgroup.subtree_control"), []byte("+memory +pids +cpu"), 0),
 		os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
 }
@@ -118,9 +119,28 @@ func loadModules() error {
 	return err
 }
 
+// loopbackUp starts the network interface that every system has.
+func loopbackUp() error {
+	s, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(s)
+	request := struct {
+		name  [syscall.IFNAMSIZ]byte
+		flags uint16
+		_     [22]byte
+	}{flags: syscall.IFF_UP}
+	copy(request.name[:], "lo")
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(s), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return fmt.Errorf("start the loopback: %w", errno)
+	}
+	return nil
+}
+
 // do runs the job in a directory of its own.
 func (j job) do() done {
-	home := "/tmp/" + j.Name
+	home := "/tmp/" + strings.NewReplacer("/", "-", " ", "-").Replace(j.Name)
 	d := done{Name: j.Name, Status: -1}
 	if err := errors.Join(os.Mkdir(home, 0o755), os.Chown(home, j.UID, j.UID)); err != nil {
 		d.Error = err.Error()
@@ -159,7 +179,7 @@ func (j job) do() done {
 // delegate makes the job's cgroup as a service manager hands one to a user.
 func (j job) delegate() (*os.File, error) {
 	dir := filepath.Join(cgroups, j.Cgroup)
-	err := os.Mkdir(dir, 0o755)
+	err := os.MkdirAll(dir, 0o755)
 	for _, name := range []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"} {
 		err = errors.Join(err, os.Chown(filepath.Join(dir, name), j.UID, j.UID))
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 )
 
@@ -14,9 +13,9 @@ import (
 type cover struct{ skipped, by string }
 
 // readCovers reads a list of covers, one a line: the test that may be skipped
-// and the one that must pass instead, and after a '#' the reason. A name is
-// PACKAGE.TEST; in the first, '*' stands for any text within one level of
-// subtests. A missing file is an empty list.
+// and the one that must pass instead, and after " #" the reason. A name is
+// PACKAGE.TEST; "..." at the end of both stands for the same rest. A missing
+// file is an empty list.
 func readCovers(file string) ([]cover, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,16 +28,13 @@ func readCovers(file string) ([]cover, error) {
 	var list []cover
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
-		entry, reason, _ := strings.Cut(lines.Text(), "#")
+		entry, reason, _ := strings.Cut(" "+lines.Text(), " #")
 		fields := strings.Fields(entry)
 		switch {
 		case len(fields) == 0:
 			continue
 		case len(fields) != 2 || strings.TrimSpace(reason) == "":
 			return nil, fmt.Errorf("%s:%d: want a skipped test, the test that covers it and '# reason'", file, n)
-		}
-		if _, err := path.Match(fields[0], ""); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
 		}
 		list = append(list, cover{fields[0], fields[1]})
 	}
@@ -48,14 +44,17 @@ func readCovers(file string) ([]cover, error) {
 // coveredBy is the test that passed in place of the skipped one, or "".
 func coveredBy(covers []cover, test string, passed map[string]bool) string {
 	for _, c := range covers {
-		if ok, _ := path.Match(c.skipped, test); !ok {
-			continue
-		}
-		// "…/*" at the end of the second name is the skipped test's own last
-		// part: a whole suite covered by another run of it.
 		by := c.by
-		if prefix, ok := strings.CutSuffix(by, "*"); ok {
-			by = prefix + path.Base(test)
+		if prefix, open := strings.CutSuffix(c.skipped, "..."); open {
+			rest, ok := strings.CutPrefix(test, prefix)
+			if !ok {
+				continue
+			}
+			if to, ok := strings.CutSuffix(by, "..."); ok {
+				by = to + rest
+			}
+		} else if c.skipped != test {
+			continue
 		}
 		if passed[by] {
 			return by

@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -93,8 +94,11 @@ func (t *tester) all() error {
 func repository() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	mod := strings.TrimSpace(string(out))
-	if err != nil || mod == "" || mod == os.DevNull {
-		return "", fmt.Errorf("start this inside the repository (go env GOMOD: %q, %v)", mod, err)
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	if mod == "" || mod == os.DevNull {
+		return "", errors.New("start this inside the repository")
 	}
 	return filepath.Dir(mod), nil
 }

@@ -77,9 +77,10 @@ const homeDir = "/home/cupel"
 // devices are shown in /dev.
 var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}
 
-// procMasks are the files of /proc that tell about the host and that everyone
+// procMasks are the files and directories of /proc that tell about the host and that everyone
 // may read. The rest of the kind is root's, and the whole of /proc read-only.
-var procMasks = []string{"keys", "key-users", "kallsyms", "kcore", "timer_list", "sched_debug", "sysrq-trigger", "latency_stats", "interrupts", "locks", "config.gz"}
+var procMasks = []string{"keys", "key-users", "kallsyms", "kcore", "timer_list", "sched_debug", "sysrq-trigger", "latency_stats", "interrupts", "locks", "config.gz",
+	"acpi/", "scsi/"}
 
 // plan works out, once, what the sandbox is made of.
 func (s *Sandbox) plan(ctx context.Context) error {

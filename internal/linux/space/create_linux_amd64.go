@@ -85,13 +85,18 @@ func (b *builder) run(flags uint64) error {
 	spawn.Release(b.mapped)
 	_, _, waitErr := spawn.Wait(pid)
 	b.closeTemporary()
-	switch {
-	case mapErr != nil:
+	// The child's own failure comes first: of one that is gone, the maps can't
+	// be written either.
+	if err := failure(&b.prog); err != nil {
+		return err
+	}
+	if mapErr != nil {
 		return mapErr
-	case waitErr != nil:
+	}
+	if waitErr != nil {
 		return fmt.Errorf("wait for the set-up: %w", waitErr)
 	}
-	return failure(&b.prog)
+	return nil
 }
 
 func failure(p *spawn.Program) error {

@@ -32,7 +32,7 @@ func NewIDMap(ids IDs) (fd int, err error) {
 	mapErr := writeMaps(pid, ids)
 	spawn.Release(mapped)
 	_, _, err = spawn.Wait(pid)
-	if err = errors.Join(mapErr, err, failure(&p)); err != nil {
+	if err = errors.Join(failure(&p), mapErr, err); err != nil {
 		closeFD(ns)
 		return -1, err
 	}

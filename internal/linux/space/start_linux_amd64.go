@@ -2,6 +2,8 @@ package space
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -16,6 +18,7 @@ import (
 type Starter struct {
 	initFD   int
 	lifeline [2]int
+	ignored  []uintptr // signals to reset in programs
 }
 
 // NewStarter opens the init program and the lifeline. As long as the Starter
@@ -28,7 +31,7 @@ func NewStarter() (*Starter, error) {
 	if err := keepStdio(); err != nil {
 		return nil, err
 	}
-	s := &Starter{initFD: fd}
+	s := &Starter{initFD: fd, ignored: ignoredSignals()}
 	if err := unix.Pipe2(s.lifeline[:], unix.O_CLOEXEC); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("make the lifeline: %w", err)
@@ -184,7 +187,11 @@ func (l *launch) mountProc() {
 	p.Call("mount /proc", unix.SYS_MOUNT, proc, proc, p.Str("proc"),
 		unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, 0)
 	for _, f := range l.space.cfg.ProcMasks {
-		p.Call("mask /proc/"+f, unix.SYS_MOUNT, null, p.Str("/proc/"+f), 0, unix.MS_BIND, 0).Tolerate()
+		over := null
+		if strings.HasSuffix(f, "/") {
+			over = p.Str("/sys") // which is empty
+		}
+		p.Call("mask /proc/"+f, unix.SYS_MOUNT, over, p.Str("/proc/"+f), 0, unix.MS_BIND, 0).Tolerate()
 	}
 }
 
@@ -206,6 +213,7 @@ func (l *launch) buildProgram() {
 	l.hideProc()
 	l.dropPrivileges(l.p.UID, l.p.GID, l.p.Capabilities)
 	p.Call(StepDir, unix.SYS_CHDIR, p.Str(l.p.Dir))
+	l.defaultSignals()
 	none := new(sigset)
 	p.Keep(none)
 	p.Call("unblock signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, spawn.Ptr(none), 0, 8)
@@ -275,6 +283,41 @@ func (l *launch) rlimit(name string, resource uintptr, soft, hard uint64) {
 	l.prog.Keep(lim)
 	l.prog.Call("limit "+name, unix.SYS_PRLIMIT64, 0, resource, spawn.Ptr(lim), 0).Tolerate()
 }
+
+// sigaction is the kernel's struct sigaction.
+type sigaction struct {
+	handler, flags, restorer uintptr
+	mask                     sigset
+}
+
+// defaultSignals undoes what this process ignores, such as SIGHUP under nohup:
+// a clone resets handlers only.
+func (l *launch) defaultSignals() {
+	def := &sigaction{}
+	l.prog.Keep(def)
+	for _, sig := range l.starter.ignored {
+		l.prog.Call("reset a signal", unix.SYS_RT_SIGACTION, sig, spawn.Ptr(def), 0, 8)
+	}
+}
+
+// ignoredSignals are those that this process may ignore. The ones that
+// programs' callers commonly ignore are among them, whether or not this one
+// does now.
+func ignoredSignals() []uintptr {
+	list := []uintptr{uintptr(unix.SIGHUP), uintptr(unix.SIGINT), uintptr(unix.SIGQUIT), uintptr(unix.SIGPIPE),
+		uintptr(unix.SIGTERM), uintptr(unix.SIGCHLD)}
+	const last = 64
+	for sig := uintptr(1); sig <= last; sig++ {
+		act := &sigaction{}
+		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, spawn.Ptr(act), 8, 0, 0)
+		if errno == 0 && act.handler == sigIgnore && !slices.Contains(list, sig) {
+			list = append(list, sig)
+		}
+	}
+	return list
+}
+
+const sigIgnore = 1 // SIG_IGN
 
 // StepDir is the step that fails when the program's directory isn't there.
 const StepDir = "enter the working directory"

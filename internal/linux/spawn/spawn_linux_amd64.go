@@ -70,10 +70,17 @@ func Wait(pid int) (ws unix.WaitStatus, ru unix.Rusage, err error) {
 // Word is a place in memory that parent and child share.
 type Word = uint32
 
-// WaitOp appends a call that blocks the child until *w is no longer 0.
+// WaitOp appends calls that block the child until *w is no longer 0. A child
+// whose parent is killed meanwhile is killed too, and one whose parent died
+// before it could ask for that goes on after a while: it must not stay, for it
+// holds copies of the parent's descriptors. What it waited for is then not
+// there, so that what follows must fail.
 func (p *Program) WaitOp(name string, w *Word) {
+	patience := &unix.Timespec{Sec: 10}
 	p.Keep(w)
-	p.Call(name, unix.SYS_FUTEX, Ptr(w), futexWait, 0, 0).Tolerate()
+	p.Keep(patience)
+	p.Call("die with the parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+	p.Call(name, unix.SYS_FUTEX, Ptr(w), futexWait, 0, Ptr(patience)).Tolerate()
 }
 
 // Release sets *w and wakes the child that waits for it.

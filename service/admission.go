@@ -78,7 +78,7 @@ func (a *admission) giveUp(ctx context.Context, me *applicant, place *list.Eleme
 		a.queue.Remove(place)
 		a.next()
 	}
-	return canceled("admit", ctx)
+	return canceled(ctx, "admit")
 }
 
 func (a *admission) leave(memory cupel.Size) {

@@ -37,7 +37,7 @@ func (p *Pool) borrow(ctx context.Context) (sb cupel.Sandbox, warm bool, err err
 // caller's turn.
 func (p *Pool) await(ctx context.Context) (cupel.Sandbox, error) {
 	if ctx.Err() != nil {
-		return nil, canceled("borrow sandbox", ctx)
+		return nil, canceled(ctx, "borrow sandbox")
 	}
 	me := &borrower{served: make(chan cupel.Sandbox, 1)}
 	p.mu.Lock()
@@ -53,7 +53,7 @@ func (p *Pool) await(ctx context.Context) (cupel.Sandbox, error) {
 		return sb, nil
 	case <-ctx.Done():
 		p.giveUp(me)
-		return nil, canceled("borrow sandbox", ctx)
+		return nil, canceled(ctx, "borrow sandbox")
 	}
 }
 

@@ -43,7 +43,7 @@ func (f *flight[K, V]) do(ctx context.Context, key K, make func() (V, error)) (V
 		return s.value, s.err
 	case <-ctx.Done():
 		var zero V
-		return zero, canceled("start", ctx)
+		return zero, canceled(ctx, "start")
 	}
 }
 
@@ -86,7 +86,7 @@ func (f *flight[K, V]) wait() []V {
 
 func newSignal() chan struct{} { return make(chan struct{}) }
 
-func canceled(op string, ctx context.Context) error {
+func canceled(ctx context.Context, op string) error {
 	return &cupel.Error{Kind: cupel.Canceled, Op: op, Err: context.Cause(ctx)}
 }
 

@@ -46,11 +46,9 @@ func (g *guard) begin(ctx context.Context) (context.Context, func(), error) {
 	return ctx, func() { stop(); g.ops.Done() }, nil
 }
 
-// shut refuses new calls and cancels those under way; it reports whether this
-// call was the first.
-func (g *guard) shut() bool {
+// shut refuses new calls and cancels those under way.
+func (g *guard) shut() {
 	g.mu.Lock()
-	first := !g.closed
 	g.closed = true
 	readers := g.readers
 	g.readers = nil
@@ -60,7 +58,6 @@ func (g *guard) shut() bool {
 		r.ReadCloser.Close()
 		r.stop()
 	}
-	return first
 }
 
 // reader is an archive that the caller still reads. Its context lives as long.

@@ -94,8 +94,7 @@ func (a *app) printError(err error, asJSON bool) {
 	}
 	var doc errorJSON
 	doc.Error.Kind, doc.Error.Message, doc.Error.Hint = cupel.KindOf(err), err.Error(), hint
-	var part partial
-	if errors.As(err, &part) {
+	if part, ok := errors.AsType[partial](err); ok {
 		doc.Result = part.result
 	}
 	_ = a.printJSON(doc)

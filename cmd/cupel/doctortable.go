@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -43,10 +44,8 @@ func (a *app) printDoctor(doc doctorJSON) error {
 }
 
 func (c cgroupsJSON) has(controller string) (ok bool, found string) {
-	for _, have := range c.Controllers {
-		if have == controller {
-			return true, c.Mode
-		}
+	if slices.Contains(c.Controllers, controller) {
+		return true, c.Mode
 	}
 	return false, "a watcher and rlimits in its place"
 }

@@ -97,7 +97,7 @@ func FuzzSpreadLists(f *testing.F) {
 // words are the words of a command line, but for how --datasets is attached.
 func words(line string) string {
 	var all []string
-	for _, w := range strings.Fields(strings.ReplaceAll(line, "--datasets=", "--datasets ")) {
+	for w := range strings.FieldsSeq(strings.ReplaceAll(line, "--datasets=", "--datasets ")) {
 		if w != "--datasets" {
 			all = append(all, w)
 		}

@@ -113,8 +113,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 // flag's name is said already.
 func reason(err error) string {
 	text := err.Error()
-	var number *strconv.NumError
-	if errors.As(err, &number) {
+	if number, ok := errors.AsType[*strconv.NumError](err); ok {
 		if number.Func == "ParseBool" {
 			return "write true or false"
 		}

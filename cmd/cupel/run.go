@@ -241,8 +241,7 @@ func (a *app) explain(out lang.Outcome, limits cupel.Limits) {
 
 // fileError is the error for a file of the user's that can't be read.
 func fileError(flag, name string, err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
 		err = path.Err
 	}
 	kind := cupel.Invalid

@@ -164,7 +164,7 @@ func (b *bench) findPython(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer sb.Close()
+	defer func() { _ = sb.Close() }()
 	res, out, _, err := cupel.Output(ctx, sb, cupel.Cmd{Args: []string{"python3", "-c",
 		"import os, sys; print(os.path.realpath(sys.executable)); print(sys.base_prefix)"}})
 	if err != nil {
@@ -269,5 +269,5 @@ func (b *bench) ways(ctx context.Context) (list []way, done func(), err error) {
 	} else {
 		b.note("the %s engine has no reset, so there is no warm row", b.ref.Name)
 	}
-	return list, func() { sb.Close(); stop() }, nil
+	return list, func() { _ = sb.Close(); stop() }, nil
 }

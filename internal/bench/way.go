@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -47,7 +48,7 @@ func (c *command) once(_ context.Context, p Program) (run, after time.Duration, 
 	}
 	var ws syscall.WaitStatus
 	for {
-		if _, err = syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
+		if _, err = syscall.Wait4(pid, &ws, 0, nil); !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}

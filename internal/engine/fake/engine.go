@@ -111,7 +111,7 @@ func (e *Engine) Create(ctx context.Context, spec cupel.Spec) (cupel.Sandbox, er
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, canceled("create", ctx)
+		return nil, canceled(ctx, "create")
 	}
 	if e.cfg.OnCreate != nil {
 		if err := e.cfg.OnCreate(ctx, norm); err != nil {
@@ -199,6 +199,6 @@ func (e *Engine) blame(format string, args ...any) {
 	e.mu.Unlock()
 }
 
-func canceled(op string, ctx context.Context) error {
+func canceled(ctx context.Context, op string) error {
 	return &cupel.Error{Kind: cupel.Canceled, Op: op, Err: context.Cause(ctx)}
 }

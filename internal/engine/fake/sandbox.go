@@ -81,7 +81,7 @@ func (s *Sandbox) Exec(ctx context.Context, cmd cupel.Cmd) (cupel.Result, error)
 		return cupel.Result{}, err
 	}
 	if ctx.Err() != nil {
-		return cupel.Result{}, canceled("exec", ctx)
+		return cupel.Result{}, canceled(ctx, "exec")
 	}
 	if e.cfg.OnExec != nil {
 		return e.cfg.OnExec(ctx, s, cmd)
@@ -217,6 +217,6 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return canceled("sleep", ctx)
+		return canceled(ctx, "sleep")
 	}
 }

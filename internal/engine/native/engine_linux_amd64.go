@@ -115,12 +115,7 @@ func (e *Engine) controls(c string) bool {
 	if e.cgroups == nil {
 		return false
 	}
-	for _, have := range e.cgroups.Controllers() {
-		if have == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.cgroups.Controllers(), c)
 }
 
 // Create makes a sandbox.

@@ -74,7 +74,7 @@ func (s *Sandbox) Get(ctx context.Context, path string) (io.ReadCloser, error) {
 		case <-h.stopped:
 		case <-h.released:
 		}
-		out.Close()
+		_ = out.Close()
 	}()
 	return out, nil
 }

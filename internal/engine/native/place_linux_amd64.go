@@ -116,8 +116,7 @@ func procIsMasked() bool {
 // known.
 func machineError(op string, err error) error {
 	e := cupel.Errorf(cupel.Internal, op, "%w", err)
-	var step *space.StepError
-	if !errors.As(err, &step) {
+	if _, ok := errors.AsType[*space.StepError](err); !ok {
 		return e
 	}
 	switch {

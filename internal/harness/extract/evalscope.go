@@ -47,7 +47,7 @@ func MBPP(reply, setup string) string {
 // run of imports and one definition; else nothing. It is then cut at a main
 // guard in double quotes and at "# Example usage".
 func Python(text string) string {
-	code := ""
+	var code string
 	if m := closedBlock.FindStringSubmatch(text); m != nil {
 		code = m[2]
 	} else if m := openBlock.FindStringSubmatch(text); m != nil {

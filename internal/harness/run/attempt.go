@@ -39,6 +39,7 @@ func (cfg *Config) judgeAll(ctx context.Context, st *state, jobs []job) error {
 		return nil
 	}
 	err := context.Cause(ctx)
+	//nolint:errorlint // the context's own end, and no attempt's failure that wraps one
 	if err == context.Canceled || err == context.DeadlineExceeded {
 		return cupel.Errorf(cupel.Canceled, "evaluate", "interrupted; what was finished is kept").
 			WithHint("the same command goes on from there")

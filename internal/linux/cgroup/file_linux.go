@@ -28,9 +28,9 @@ func open(dir, name string, flags int) (int, error) {
 	}
 }
 
-// openOptional is open for a file that an older kernel lacks: noFile then.
-func openOptional(dir, name string, flags int) (int, error) {
-	fd, err := open(dir, name, flags)
+// openOptional opens a file for reading that an older kernel lacks: noFile then.
+func openOptional(dir, name string) (int, error) {
+	fd, err := open(dir, name, unix.O_RDONLY)
 	if errors.Is(err, unix.ENOENT) {
 		return noFile, nil
 	}

@@ -85,12 +85,14 @@ func killAndWait(dir string, pids []int, deadline time.Time) error {
 			if fd, err := unix.PidfdOpen(pid, 0); err == nil {
 				pinned[pid] = fd
 			} else if !errors.Is(err, unix.ESRCH) {
-				return errors.Join(fmt.Errorf("kill process %d in %s: %w", pid, dir, err), unpin(pinned))
+				unpin(pinned)
+				return fmt.Errorf("kill process %d in %s: %w", pid, dir, err)
 			}
 		}
 		still, err := processes(dir)
 		if err != nil {
-			return errors.Join(err, unpin(pinned))
+			unpin(pinned)
+			return err
 		}
 		for pid, fd := range pinned {
 			if !slices.Contains(still, pid) || pid == os.Getpid() {
@@ -100,16 +102,15 @@ func killAndWait(dir string, pids []int, deadline time.Time) error {
 				_ = pollUntil(fd, unix.POLLIN, deadline) // killEach looks again
 			}
 		}
-		_ = unpin(pinned)
+		unpin(pinned)
 	}
 	return nil
 }
 
-func unpin(pinned map[int]int) error {
+func unpin(pinned map[int]int) {
 	for _, fd := range pinned {
 		unix.Close(fd)
 	}
-	return nil
 }
 
 // processes lists what is in dir. The file is opened anew each time: version 1

@@ -68,8 +68,8 @@ func (m *Manager) take(limits Limits) (*Leaf, error) {
 		return nil, ErrClosed
 	}
 	at := -1
-	for i := len(m.idle) - 1; i >= 0; i-- {
-		l := m.idle[i]
+	for i, l := range slices.Backward(m.idle) {
+
 		if limits.Memory != 0 && l.residue > limits.Memory/16 {
 			continue
 		}

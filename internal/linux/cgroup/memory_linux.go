@@ -41,7 +41,7 @@ func openMemoryV1(dir string) (*memoryV1, error) {
 	m.peak, errs[1] = open(dir, "memory.max_usage_in_bytes", unix.O_RDWR)
 	m.oom, errs[2] = open(dir, "memory.oom_control", unix.O_RDONLY)
 	m.fail, errs[3] = open(dir, "memory.failcnt", unix.O_RDONLY)
-	m.swapF, errs[4] = openOptional(dir, "memory.memsw.failcnt", unix.O_RDONLY)
+	m.swapF, errs[4] = openOptional(dir, "memory.memsw.failcnt")
 	if err := errors.Join(errs[:]...); err != nil {
 		m.close()
 		return nil, err
@@ -128,7 +128,7 @@ func openMemoryV2(dir string) (*memoryV2, error) {
 	// Kernels before 6.12 have memory.peak read-only, before 5.19 not at all.
 	m.peak, errs[2] = open(dir, "memory.peak", unix.O_RDWR)
 	if errs[2] != nil {
-		m.peak, errs[2] = openOptional(dir, "memory.peak", unix.O_RDONLY)
+		m.peak, errs[2] = openOptional(dir, "memory.peak")
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		m.close()

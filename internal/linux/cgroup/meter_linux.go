@@ -27,8 +27,8 @@ func openPids(dir string) (*pidsMeter, error) {
 	p := &pidsMeter{dir: dir}
 	var errs [3]error
 	p.current, errs[0] = open(dir, "pids.current", unix.O_RDONLY)
-	p.peak, errs[1] = openOptional(dir, "pids.peak", unix.O_RDONLY) // since 6.11
-	p.events, errs[2] = openOptional(dir, "pids.events", unix.O_RDONLY)
+	p.peak, errs[1] = openOptional(dir, "pids.peak") // since 6.11
+	p.events, errs[2] = openOptional(dir, "pids.events")
 	if err := errors.Join(errs[:]...); err != nil {
 		p.close()
 		return nil, err
@@ -67,8 +67,8 @@ func openCPU(version int, dir string) (*cpuMeter, error) {
 		c.usage, errs[0] = open(dir, "cpu.stat", unix.O_RDONLY)
 	} else {
 		c.usage, errs[0] = open(dir, "cpuacct.usage", unix.O_RDONLY)
-		c.user, errs[1] = openOptional(dir, "cpuacct.usage_user", unix.O_RDONLY)
-		c.sys, errs[2] = openOptional(dir, "cpuacct.usage_sys", unix.O_RDONLY)
+		c.user, errs[1] = openOptional(dir, "cpuacct.usage_user")
+		c.sys, errs[2] = openOptional(dir, "cpuacct.usage_sys")
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		c.close()

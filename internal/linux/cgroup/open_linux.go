@@ -133,7 +133,8 @@ func (b *base) try() []obstacle {
 
 // holds reads the limit of controller c back.
 func (d *leafDir) holds(c string, memory, pids int64) error {
-	name, want := "", int64(0)
+	var name string
+	var want int64
 	switch {
 	case c == "pids":
 		name, want = "pids.max", pids

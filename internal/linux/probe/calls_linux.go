@@ -70,7 +70,7 @@ func cloneClearSighand() error {
 	}
 	pid, _, errno := unix.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args), 0)
 	if pid == 0 && errno == 0 {
-		unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0) // a kernel that made one all the same
+		_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0) // a kernel that made one all the same
 	}
 	if errno == unix.EFAULT {
 		return nil

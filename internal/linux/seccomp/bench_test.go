@@ -22,8 +22,8 @@ func linear(t testing.TB, p Policy) []unix.SockFilter {
 	var b program
 	next := b.ret(allow)
 	unknown := b.ret(refuse(unix.ENOSYS))
-	for nr := len(byNumber) - 1; nr >= 0; nr-- {
-		r := byNumber[nr]
+	for nr, r := range slices.Backward(byNumber) {
+
 		if r == nil {
 			r = &rule{otherwise: refuse(unix.ENOSYS)}
 		}

@@ -347,7 +347,10 @@ func (b *builder) attach(name string, fd *uintptr, target string) {
 		unix.MOVE_MOUNT_F_EMPTY_PATH).First(fd)
 }
 
-type mountAttr struct{ set, clr, propagation, userns uint64 }
+type mountAttr struct {
+	set uint64
+	_   [3]uint64 // what to clear, propagation, user namespace
+}
 
 func (b *builder) setFlags(t Tree) {
 	attr := &mountAttr{set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}

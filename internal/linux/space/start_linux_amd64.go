@@ -54,8 +54,8 @@ func keepStdio() error {
 }
 
 // Close ends every program that was started through s.
-func (s *Starter) Close() {
-	for _, fd := range []int{s.lifeline[1], s.lifeline[0], s.initFD} {
+func (st *Starter) Close() {
+	for _, fd := range []int{st.lifeline[1], st.lifeline[0], st.initFD} {
 		_ = unix.Close(fd)
 	}
 }
@@ -286,8 +286,9 @@ func (l *launch) rlimit(name string, resource uintptr, soft, hard uint64) {
 
 // sigaction is the kernel's struct sigaction.
 type sigaction struct {
-	handler, flags, restorer uintptr
-	mask                     sigset
+	handler uintptr
+	_       [2]uintptr // flags, restorer
+	_       sigset     // mask
 }
 
 // defaultSignals undoes what this process ignores, such as SIGHUP under nohup:
@@ -344,10 +345,13 @@ const (
 
 type capHeader struct {
 	version uint32
-	pid     int32
+	_       int32 // pid: this process
 }
 
-type capData struct{ effective, permitted, inheritable uint32 }
+type capData struct {
+	effective, permitted uint32
+	_                    uint32 // inheritable
+}
 
 // lockCapabilities keeps uid 0 from gaining capabilities by executing
 // something. It is enough for init; a program's bounding set is emptied too.

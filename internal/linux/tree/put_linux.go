@@ -125,8 +125,7 @@ func (u *unpacker) run(r io.Reader) (Stats, error) {
 // notWhole says where an archive breaks off, or that its reader failed: what
 // the tar reader did not make up came from below, and is not the archive's fault.
 func (u *unpacker) notWhole(err error) error {
-	var e *readError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*readError](err); ok {
 		return fmt.Errorf("after entry %d: %w", u.stats.Entries, e.err)
 	}
 	return fmt.Errorf("after entry %d: %w: not a whole tar: %w", u.stats.Entries, ErrRefused, notEOF(err))

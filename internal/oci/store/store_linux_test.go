@@ -272,7 +272,7 @@ func TestRunsFromTheStore(t *testing.T) {
 	tarPath := filepath.Join(t.TempDir(), "image.tar")
 	args := []string{"-chf", tarPath, "--absolute-names", program}
 	if out, err := exec.Command("ldd", program).Output(); err == nil {
-		for _, field := range strings.Fields(string(out)) {
+		for field := range strings.FieldsSeq(string(out)) {
 			if strings.HasPrefix(field, "/") {
 				args = append(args, field)
 			}

@@ -3,6 +3,7 @@ package space
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -77,6 +78,9 @@ func (s *Space) whole() error {
 // run starts the child, writes its id maps while it opens the trees, and
 // waits for its end.
 func (b *builder) run(flags uint64) error {
+	// The child is killed when the thread that made it ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	pid, err := b.prog.Start(flags)
 	if err != nil {
 		return &StepError{"clone into new namespaces", err.(syscall.Errno)}

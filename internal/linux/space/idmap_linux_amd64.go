@@ -3,6 +3,7 @@ package space
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,8 @@ func NewIDMap(ids IDs) (fd int, err error) {
 		unix.O_RDONLY|unix.O_CLOEXEC).Store(ns)
 	p.Call("end", unix.SYS_EXIT_GROUP, 0)
 	p.Keep(ns)
+	runtime.LockOSThread() // see builder.run
+	defer runtime.UnlockOSThread()
 	pid, err := p.Start(unix.CLONE_NEWUSER | unix.CLONE_FILES)
 	if err != nil {
 		return -1, &StepError{"clone into a new user namespace", err.(syscall.Errno)}

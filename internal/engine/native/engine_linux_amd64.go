@@ -23,11 +23,13 @@ type Engine struct {
 	ids     space.IDs
 	starter *space.Starter
 	cgroups *cgroup.Manager
-	idMap   int // a user namespace that stands for ids
-	noIDMap atomic.Bool
-	stage   string
-	images  images
-	bound   atomic.Bool // no new /proc can be mounted here
+	// controllers are those that the watcher of every run asks about.
+	controllers []string
+	idMap       int // a user namespace that stands for ids
+	noIDMap     atomic.Bool
+	stage       string
+	images      images
+	bound       atomic.Bool // no new /proc can be mounted here
 
 	mu        sync.Mutex
 	filters   map[seccomp.Policy][]space.Insn
@@ -71,6 +73,9 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 		e.closeShared()
 		return nil, err
 	}
+	if e.cgroups != nil {
+		e.controllers = e.cgroups.Controllers()
+	}
 	e.images = images{cache: cache, ids: ids}
 	return e, nil
 }
@@ -111,12 +116,7 @@ func (e *Engine) Isolation() cupel.Isolation {
 }
 
 // controls reports whether the cgroup controller c is at work.
-func (e *Engine) controls(c string) bool {
-	if e.cgroups == nil {
-		return false
-	}
-	return slices.Contains(e.cgroups.Controllers(), c)
-}
+func (e *Engine) controls(c string) bool { return slices.Contains(e.controllers, c) }
 
 // Create makes a sandbox.
 func (e *Engine) Create(ctx context.Context, spec cupel.Spec) (cupel.Sandbox, error) {

@@ -87,7 +87,7 @@ func (g *Grader) execute(ctx context.Context, task Task, program, how string, pl
 
 // fault says why a run gave no answers to check, or "".
 func (r run) fault() string {
-	if reason := limitReason(r.result.Status); reason != "" {
+	if reason := LimitReason(r.result.Status); reason != "" {
 		return reason
 	}
 	if !r.complete {
@@ -122,7 +122,8 @@ func (r run) unfinished() string {
 	return didNotFinish
 }
 
-func limitReason(s cupel.Status) string {
+// LimitReason says in two words which limit a status stands for, "" if none.
+func LimitReason(s cupel.Status) string {
 	switch s {
 	case cupel.StatusTimeLimit, cupel.StatusCPULimit:
 		return "time limit"

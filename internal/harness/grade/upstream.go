@@ -50,7 +50,7 @@ func (g *Grader) gradeUpstream(ctx context.Context, task Task, attempt Attempt) 
 }
 
 func exitReason(res cupel.Result) string {
-	if reason := limitReason(res.Status); reason != "" {
+	if reason := LimitReason(res.Status); reason != "" {
 		return reason
 	}
 	switch {

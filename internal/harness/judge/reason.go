@@ -4,11 +4,15 @@ import (
 	"fmt"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/internal/harness/grade"
 )
 
 // Reason says in a few words how a run ended that didn't go well, "" if it
 // did.
 func Reason(r cupel.Result) string {
+	if reason := grade.LimitReason(r.Status); reason != "" {
+		return reason
+	}
 	switch r.Status {
 	case cupel.StatusOK:
 		return ""
@@ -16,16 +20,6 @@ func Reason(r cupel.Result) string {
 		return fmt.Sprintf("exit status %d", r.ExitCode)
 	case cupel.StatusSignaled:
 		return "killed by " + r.Signal
-	case cupel.StatusTimeLimit, cupel.StatusCPULimit:
-		return "time limit"
-	case cupel.StatusMemoryLimit:
-		return "memory limit"
-	case cupel.StatusOutputLimit:
-		return "output limit"
-	case cupel.StatusDiskLimit:
-		return "disk limit"
-	case cupel.StatusProcessLimit:
-		return "process limit"
 	case cupel.StatusCompileError:
 		return "compile error"
 	}

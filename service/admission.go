@@ -52,6 +52,8 @@ func (a *admission) enter(ctx context.Context, memory cupel.Size) (time.Duration
 	a.mu.Unlock()
 
 	began := time.Now()
+	ctx, stop := waiting(ctx)
+	defer stop()
 	var err error
 	select {
 	case <-me.in:

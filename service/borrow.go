@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"slices"
+	"time"
 
 	"cupel.dev/cupel"
 )
@@ -40,7 +41,14 @@ func (p *Pool) await(ctx context.Context) (cupel.Sandbox, error) {
 		return nil, canceled(ctx, "borrow sandbox")
 	}
 	me := &borrower{served: make(chan cupel.Sandbox, 1)}
+	ctx, stop := waiting(ctx)
+	defer stop()
 	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		return nil, p.refusal()
+	}
+	p.used = time.Now()
 	if most := p.service.cfg.Queue; len(p.queue) >= most {
 		p.mu.Unlock()
 		return nil, cupel.Errorf(cupel.Exhausted, "borrow sandbox", "%d borrowers wait already", most)

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-
-	"cupel.dev/cupel"
 )
 
 // flight keeps one value per key and starts each once, however many ask for it
@@ -84,11 +82,28 @@ func (f *flight[K, V]) wait() []V {
 	return values
 }
 
-func newSignal() chan struct{} { return make(chan struct{}) }
-
-func canceled(ctx context.Context, op string) error {
-	return &cupel.Error{Kind: cupel.Canceled, Op: op, Err: context.Cause(ctx)}
+// forget removes the started values that old picks, so that the next caller
+// starts anew, and gives each to end.
+func (f *flight[K, V]) forget(old func(V) bool, end func(V)) {
+	f.mu.Lock()
+	var gone []V
+	for key, s := range f.starts {
+		select {
+		case <-s.done:
+			if s.err == nil && old(s.value) {
+				delete(f.starts, key)
+				gone = append(gone, s.value)
+			}
+		default:
+		}
+	}
+	f.mu.Unlock()
+	for _, v := range gone {
+		end(v)
+	}
 }
+
+func newSignal() chan struct{} { return make(chan struct{}) }
 
 // canonicalJSON writes a document with sorted keys and without blanks; numbers
 // stay as they were written.

@@ -23,10 +23,13 @@ type PoolConfig struct {
 // Pool lends sandboxes that are all made from one Spec. Borrowers are served
 // first come, first served. A sandbox that comes back is reset in the
 // background and lent again only when the engine has verified the reset;
-// otherwise it is replaced. A pool lives as long as its service.
+// otherwise it is replaced. A pool lives as long as its service; one that nobody
+// used for Config.PoolIdle gives its sandboxes up and begins anew when used.
 type Pool struct {
 	service *Service
 	engine  cupel.Engine
+	key     string
+	ref     EngineRef
 	spec    cupel.Spec
 
 	mu      sync.Mutex
@@ -36,6 +39,7 @@ type Pool struct {
 	lent    int
 	made    int // idle, lent, being made or being reset
 	closing bool
+	used    time.Time
 	stats   PoolStats
 	resets  sync.WaitGroup
 }
@@ -72,7 +76,7 @@ func (s *Service) Pool(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.pools.do(ctx, key, func() (*Pool, error) { return s.startPool(cfg.Engine, spec) })
+	p, err := s.pools.do(ctx, key, func() (*Pool, error) { return s.startPool(key, cfg.Engine, spec) })
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +102,12 @@ func poolKey(ref EngineRef, spec cupel.Spec) (string, error) {
 	return engine + "\x00" + string(doc), nil
 }
 
-func (s *Service) startPool(ref EngineRef, spec cupel.Spec) (*Pool, error) {
+func (s *Service) startPool(key string, ref EngineRef, spec cupel.Spec) (*Pool, error) {
 	e, err := s.engine(s.starting, ref)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{service: s, engine: e, spec: spec}
+	p := &Pool{service: s, engine: e, key: key, ref: ref, spec: spec, used: time.Now()}
 	first, err := e.Create(s.starting, spec)
 	if err != nil {
 		return nil, err
@@ -147,6 +151,12 @@ func (p *Pool) Run(ctx context.Context, fn func(ctx context.Context, sb cupel.Sa
 	defer stop()
 	began := time.Now()
 	sb, warm, err := p.borrow(ctx)
+	for errors.Is(err, errRetired) {
+		if p, err = p.again(p.Stats().Size); err == nil {
+			l.pool = p
+			sb, warm, err = p.borrow(ctx)
+		}
+	}
 	l.addWait(time.Since(began))
 	if err != nil {
 		l.guard.cancel()
@@ -167,6 +177,7 @@ func (p *Pool) takeBack(l *Lease, sb cupel.Sandbox) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lent--
+	p.used = time.Now()
 	p.stats.Runs++
 	p.stats.Waited += l.Waited()
 	p.resets.Go(func() { p.recycle(l, sb) })

@@ -42,6 +42,9 @@ type Config struct {
 	// ResetTimeout bounds a reset; a sandbox that takes longer is replaced.
 	// Default 30 s.
 	ResetTimeout time.Duration
+	// PoolIdle is how long a pool keeps its sandboxes while nobody uses it.
+	// Default: as long as the service.
+	PoolIdle time.Duration
 	// Log receives what an operator wants to know. Default: nothing.
 	Log *slog.Logger
 }
@@ -60,12 +63,14 @@ type Service struct {
 	working     context.Context
 	stopWorking context.CancelFunc
 
-	mu      sync.Mutex
-	phase   phase
-	ops     sync.WaitGroup
-	handles map[*Handle]struct{}
-	closed  chan struct{}
-	err     error
+	mu    sync.Mutex
+	phase phase
+	ops   sync.WaitGroup
+	// background is work of the service's own; it ends with starting.
+	background sync.WaitGroup
+	handles    map[*Handle]struct{}
+	closed     chan struct{}
+	err        error
 }
 
 type phase int
@@ -105,6 +110,9 @@ func New(cfg Config) *Service {
 	}
 	s.starting, s.stopStarting = context.WithCancel(context.Background())
 	s.working, s.stopWorking = context.WithCancel(context.Background())
+	if cfg.PoolIdle > 0 {
+		s.background.Go(s.retireIdle)
+	}
 	return s
 }
 
@@ -181,6 +189,7 @@ func (s *Service) Shutdown(ctx context.Context) error {
 
 func (s *Service) shutdown() {
 	s.stopStarting()
+	s.background.Wait()
 	s.ops.Wait()
 	s.stopWorking()
 	var errs []error

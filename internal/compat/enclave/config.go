@@ -40,6 +40,9 @@ type Policy struct {
 	Network cupel.Network
 	// HostNetwork lets a config ask for the network "host".
 	HostNetwork bool
+	// Privileges are what programs hold inside. Default
+	// cupel.PrivilegesNone; cupel.PrivilegesContainer is what Docker grants.
+	Privileges cupel.Privileges
 	// Volumes are the host paths below which a config may mount. Default none.
 	Volumes []string
 	// MaxTime is above every tool's timeout. Default 1 h.
@@ -140,6 +143,7 @@ func (p Policy) withDefaults() (Policy, error) {
 	if p.Network != cupel.NetworkNone && p.Network != cupel.NetworkHost {
 		return p, cupel.Invalidf("network policy", string(p.Network), "use none or host")
 	}
+	orDefault(&p.Privileges, cupel.PrivilegesNone)
 	orDefault(&p.MaxTime, time.Hour)
 	orDefault(&p.MaxMemory, machineMemory())
 	orDefault(&p.DefaultMemory, 4*cupel.GiB)

@@ -78,7 +78,7 @@ func (s *Server) plan(typ enclave.SandboxType, raw json.RawMessage) (*plan, erro
 	}
 	policy := s.cfg.Policy
 	p := &plan{config: config, shown: shown, spec: cupel.Spec{
-		User: "0", Env: config.EnvVars, Writable: true,
+		User: "0", Env: config.EnvVars, Writable: true, Privileges: policy.Privileges,
 		Limits: cupel.Limits{
 			Time: policy.MaxTime, CPUTime: cpuTime(policy.MaxTime), Processes: policy.Processes, Files: policy.Files,
 			Disk: policy.Disk, Inodes: policy.Inodes, Output: policy.Output,

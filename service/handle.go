@@ -23,7 +23,10 @@ type Handle struct {
 	err     error
 }
 
-var _ cupel.Sandbox = (*Handle)(nil)
+var (
+	_ cupel.Sandbox  = (*Handle)(nil)
+	_ cupel.Resetter = (*Handle)(nil)
+)
 
 // Create makes a fresh sandbox. Each spec is merged over the one before it, as
 // Spec.Merge does, and the whole over the default. The caller closes the
@@ -112,6 +115,22 @@ func (h *Handle) Get(ctx context.Context, path string) (io.ReadCloser, error) {
 	}
 	defer h.service.ops.Done()
 	return h.guard.get(ctx, h.sandbox, path)
+}
+
+// Reset makes the sandbox pristine again and proves it, where the engine can;
+// elsewhere it is kind Unsupported. See cupel.Resetter.
+func (h *Handle) Reset(ctx context.Context) error {
+	ctx, done, err := h.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, ok := h.sandbox.Sandbox.(cupel.Resetter)
+	if !ok {
+		return cupel.Errorf(cupel.Unsupported, "reset sandbox", "the engine has no reset").
+			WithHint("close the sandbox and make another")
+	}
+	return r.Reset(ctx)
 }
 
 // Close ends what runs and removes the sandbox. It is idempotent.

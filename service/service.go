@@ -119,6 +119,10 @@ func New(cfg Config) *Service {
 // Programs is how many programs the service runs at once.
 func (s *Service) Programs() int { return s.cfg.Programs }
 
+// MemoryBudget is what the memory limits of the programs that run at once may
+// sum up to.
+func (s *Service) MemoryBudget() cupel.Size { return s.cfg.MemoryBudget }
+
 // Stats says what the service does now and what it did.
 func (s *Service) Stats() Stats { return s.admission.stats() }
 

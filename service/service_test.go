@@ -303,3 +303,24 @@ func TestHandleSpecsAreMergedOverTheDefault(t *testing.T) {
 	_, err = s.Create(t.Context(), ref, cupel.Spec{Dir: "relative"})
 	wantKind(t, err, cupel.Invalid)
 }
+
+func TestHandleResetIsTheEngines(t *testing.T) {
+	s, e := startService(t, Config{}, fake.Config{})
+	h, err := s.Create(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Reset(t.Context()); err != nil || e.Counts().Reset != 1 {
+		t.Errorf("%v after %d resets", err, e.Counts().Reset)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	wantKind(t, h.Reset(t.Context()), cupel.Closed)
+
+	s, _ = startService(t, Config{}, fake.Config{NoReset: true})
+	if h, err = s.Create(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, h.Reset(t.Context()), cupel.Unsupported)
+}

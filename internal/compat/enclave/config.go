@@ -43,7 +43,8 @@ type Policy struct {
 	// Privileges are what programs hold inside. Default
 	// cupel.PrivilegesNone; cupel.PrivilegesContainer is what Docker grants.
 	Privileges cupel.Privileges
-	// Volumes are the host paths below which a config may mount. Default none.
+	// Volumes are the host paths below which a config may mount, read-only;
+	// "DIR:rw" also writable. Default none.
 	Volumes []string
 	// MaxTime is above every tool's timeout. Default 1 h.
 	MaxTime time.Duration

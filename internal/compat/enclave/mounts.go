@@ -36,7 +36,7 @@ func (s *Server) planVolumes(p *plan) error {
 		case given && mode != "rw":
 			return cupel.Invalidf("volumes "+clip(source)+" mode", mode, "use ro or rw")
 		}
-		resolved, err := s.allowedPath(source)
+		resolved, err := s.allowedPath(source, writable)
 		if err != nil {
 			return err
 		}
@@ -46,8 +46,11 @@ func (s *Server) planVolumes(p *plan) error {
 }
 
 // allowedPath resolves a path of this machine that a config may mount.
-func (s *Server) allowedPath(source string) (string, error) {
-	const fix = "let the operator allow it with --volumes PREFIX, or leave volumes out"
+func (s *Server) allowedPath(source string, writable bool) (string, error) {
+	fix := "let the operator allow it with --volumes PREFIX, or leave volumes out"
+	if writable {
+		fix = `let the operator allow it with --volumes PREFIX:rw, or mount it with mode "ro"`
+	}
 	if len(s.cfg.Policy.Volumes) == 0 {
 		return "", cupel.Errorf(cupel.Unsupported, "", "volumes %s: this server mounts nothing of its machine: %s", quoted(source), fix)
 	}
@@ -55,7 +58,8 @@ func (s *Server) allowedPath(source string) (string, error) {
 		return "", cupel.Errorf(cupel.Unsupported, "", "volumes %s: named volumes are not there; give an absolute path", quoted(source))
 	}
 	for _, prefix := range s.cfg.Policy.Volumes {
-		if !below(filepath.Clean(source), filepath.Clean(prefix)) {
+		prefix, rw := strings.CutSuffix(prefix, ":rw")
+		if writable && !rw || !below(filepath.Clean(source), filepath.Clean(prefix)) {
 			continue
 		}
 		root, err := filepath.EvalSymlinks(prefix)

@@ -194,6 +194,12 @@ func TestNativeVolumes(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(allowed, "new")); err == nil {
 		t.Error("a read-only volume was written to")
 	}
+	if a := w.ask("POST", "/sandbox/create?sandbox_type=docker", volumes(allowed, "rw")); a.status != http.StatusBadRequest || !strings.Contains(a.detail(), "PREFIX:rw") {
+		t.Errorf("writable below a read-only prefix: %d %s", a.status, a.text)
+	}
+	open := newNative(t, Config{Policy: Policy{Volumes: []string{allowed + ":rw"}}})
+	id = open.create("docker", volumes(allowed, "rw"))
+	open.gives(open.run(id, "shell_executor", map[string]any{"command": "cat /data/file"}), "success", "content of allowed")
 	for _, source := range []string{secret, allowed + "/../secret", filepath.Join(allowed, "link"), filepath.Join(allowed, "absent"), "named", "/"} {
 		if a := w.ask("POST", "/sandbox/create?sandbox_type=docker", volumes(source, "rw")); a.status != http.StatusBadRequest || !strings.Contains(a.detail(), "volumes") {
 			t.Errorf("%s: %d %s", source, a.status, a.text)

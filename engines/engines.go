@@ -14,6 +14,7 @@ import (
 
 	"cupel.dev/cupel"
 	"cupel.dev/cupel/internal/engine/native"
+	"cupel.dev/cupel/internal/engine/remote"
 	"cupel.dev/cupel/internal/nearest"
 )
 
@@ -31,6 +32,17 @@ var openers = map[string]opener{
 			return nil, err
 		}
 		e, err := native.Open(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	},
+	"remote": func(ctx context.Context, config json.RawMessage) (cupel.Engine, error) {
+		var cfg remote.Config
+		if err := decode(config, &cfg); err != nil {
+			return nil, err
+		}
+		e, err := remote.Open(ctx, cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +117,8 @@ func decode(config json.RawMessage, cfg any) error {
 		}
 	}
 	if err != nil {
-		return cupel.Invalidf("engine config", string(config), strings.TrimPrefix(err.Error(), "json: "))
+		// The config itself isn't shown: it may hold a key.
+		return cupel.Errorf(cupel.Invalid, "", "engine config is not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }

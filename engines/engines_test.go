@@ -34,11 +34,12 @@ func TestResolve(t *testing.T) {
 		{"", "native", "", ""},
 		{"native", "native", "", ""},
 		{" NATIVE\n", "native", "", ""},
-		{"Docker", "", cupel.Unsupported, "docker engine is not built into this cupel. Supported: native"},
+		{"Docker", "", cupel.Unsupported, "docker engine is not built into this cupel. Supported: native, remote"},
 		{"volcengine", "", cupel.Unsupported, "volcengine"},
 		{"volcano", "", cupel.Unsupported, "volcengine"},
 		{"Volc", "", cupel.Unsupported, "volcengine"},
-		{"remote", "", cupel.Unsupported, "remote"},
+		{"remote", "remote", "", ""},
+		{" Remote ", "remote", "", ""},
 		{"natve", "", cupel.Invalid, `Unknown sandbox engine: "natve"`},
 		{strings.Repeat("x", 5000), "", cupel.Invalid, "Unknown sandbox engine"},
 	}
@@ -61,6 +62,26 @@ func TestOpenRefusesBadConfig(t *testing.T) {
 		e, err := engines.Open(t.Context(), "native", json.RawMessage(config))
 		if e != nil || cupel.KindOf(err) != cupel.Invalid {
 			t.Errorf("Open with %s = %v, %v; want kind invalid", config, e, err)
+		}
+	}
+}
+
+// A remote engine's config has a key in it, which no message may show.
+func TestOpenRemoteRefusesBadConfig(t *testing.T) {
+	for config, says := range map[string]string{
+		``:                                     "base_url",
+		`{"base_url":"ftp://h"}`:               "base_url",
+		`{"base_url":"http://u:secret@h"}`:     "api_key",
+		`{"base_url":"http://h?k=secret"}`:     "api_key",
+		`{"api_key":"secret","times":1}`:       "times",
+		`{"base_url":"http://h","timeout":-1}`: "timeout",
+	} {
+		e, err := engines.Open(t.Context(), "remote", json.RawMessage(config))
+		if e != nil || cupel.KindOf(err) != cupel.Invalid || !strings.Contains(err.Error(), says) {
+			t.Errorf("Open with %s = %v, %v; want kind invalid that names %s", config, e, err, says)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("Open with %s shows the secret: %v", config, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/api"
 	"cupel.dev/cupel/engines"
 )
 
@@ -80,7 +81,7 @@ type errorJSON struct {
 		Hint    string     `json:"hint"`
 	} `json:"error"`
 	// Result is what was seen of a program until cupel run was interrupted.
-	Result *resultJSON `json:"result,omitempty"`
+	Result *api.Result `json:"result,omitempty"`
 }
 
 func (a *app) printError(err error, asJSON bool) {

@@ -18,6 +18,7 @@ import (
 	"cupel.dev/cupel/internal/harness/judge"
 	"cupel.dev/cupel/internal/harness/report"
 	"cupel.dev/cupel/internal/nearest"
+	"cupel.dev/cupel/service"
 )
 
 // benchOptions are the flags of cupel bench.
@@ -146,7 +147,7 @@ func (a *app) benchEvaluation(ctx context.Context, opts benchOptions) (_ *benchE
 	if err != nil {
 		return nil, err
 	}
-	svc := newService(0)
+	svc := newService(service.Config{})
 	j := judge.New(judge.Config{Sandboxes: judge.Pools(svc, e.engine, e.batch), Grading: e.grading, Spec: e.spec})
 	rep, err := a.evaluate(ctx, e, j)
 	if err = errors.Join(err, j.Close(), svc.Close()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/api"
 	"cupel.dev/cupel/engines"
 	"cupel.dev/cupel/internal/harness"
 	"cupel.dev/cupel/internal/harness/dataset"
@@ -23,7 +24,7 @@ type demoJSON struct {
 	WallS       float64       `json:"wall_s"`
 	ChecksPerS  float64       `json:"checks_per_s"`
 	Engine      string        `json:"engine"`
-	Isolation   isolationJSON `json:"isolation"`
+	Isolation   api.Isolation `json:"isolation"`
 	Answers     []demoAnswer  `json:"answers"`
 }
 
@@ -43,7 +44,7 @@ type demoAnswer struct {
 
 func newDemoJSON(set *dataset.Set, seen map[harness.Key]harness.Attempt, is cupel.Isolation, took time.Duration) demoJSON {
 	doc := demoJSON{
-		Schema: 1, WallS: report.Round(took.Seconds(), 3), Engine: engines.Default, Isolation: newIsolationJSON(is),
+		Schema: 1, WallS: report.Round(took.Seconds(), 3), Engine: engines.Default, Isolation: api.NewIsolation(is),
 		Answers: []demoAnswer{},
 	}
 	for i := range set.Samples {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/api"
 	"cupel.dev/cupel/engines"
 	"cupel.dev/cupel/internal/harness/report"
 	"cupel.dev/cupel/internal/lang"
@@ -69,7 +70,7 @@ type engineJSON struct {
 	Name string `json:"name"`
 	// Isolation is null where the engine does not work; Error and Hint say
 	// why then.
-	Isolation *isolationJSON `json:"isolation"`
+	Isolation *api.Isolation `json:"isolation"`
 	// FirstRunMS is what making the first sandbox and running true in it took.
 	FirstRunMS float64 `json:"first_run_ms"`
 	Error      string  `json:"error"`
@@ -192,7 +193,7 @@ func (d *doctorJSON) examineEngine(ctx context.Context) (err error) {
 		return cupel.Errorf(cupel.Internal, "", "true ends with %s, exit status %d, signal %q: %.200q",
 			res.Status, res.ExitCode, res.Signal, stderr)
 	}
-	is := newIsolationJSON(res.Isolation)
+	is := api.NewIsolation(res.Isolation)
 	d.Engine.Isolation, d.Engine.FirstRunMS = &is, report.Round(time.Since(began).Seconds()*1000, 3)
 	d.OK, err = cupel.IsolationStandard.Accepts(is.Tier)
 	if err != nil {

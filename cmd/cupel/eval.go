@@ -11,11 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/engines"
 	"cupel.dev/cupel/internal/harness/dataset"
 	"cupel.dev/cupel/internal/harness/grade"
 	"cupel.dev/cupel/internal/harness/judge"
 	"cupel.dev/cupel/internal/harness/report"
 	"cupel.dev/cupel/internal/harness/run"
+	"cupel.dev/cupel/service"
 )
 
 // evalOptions are what a user asks cupel eval for, as flags give it.
@@ -31,6 +33,7 @@ type evalOptions struct {
 	grading                 string
 	useSandbox, rejudge     bool
 	sandboxType, sandboxDoc string
+	managerDoc              string
 }
 
 func newEval(a *app) *cobra.Command {
@@ -79,14 +82,15 @@ func (a *app) addEvalFlags(cmd *cobra.Command, opts *evalOptions) {
 	f.BoolVar(&opts.rejudge, "rejudge", false, "judge everything in the folder again")
 	f.Uint64Var(&opts.seed, "seed", 42, "seed of the intervals' bootstrap")
 	f.StringVar(&opts.engine, "engine", "", "what makes sandboxes (default native)")
-	f.StringVar(&opts.image, "image", "host", "root file system of answers: host, dir:PATH or tar:PATH")
+	f.StringVar(&opts.image, "image", "host", "root file system of answers: host, dir:PATH, tar:PATH, or a server's name of it")
 	f.BoolVar(&a.json, "json", false, "print report.json instead of tables")
 	f.BoolVar(&opts.useSandbox, "use-sandbox", true, "accepted and always on")
 	f.StringVar(&opts.sandboxType, "sandbox-type", "", "EvalScope's old name of --engine")
-	f.StringVar(&opts.sandboxDoc, "sandbox", "", "EvalScope's sandbox config, as JSON: enabled and engine are read")
+	f.StringVar(&opts.sandboxDoc, "sandbox", "", `EvalScope's sandbox config, as JSON: {"manager_config": {"base_url": "http://…"}}`)
+	f.StringVar(&opts.managerDoc, "sandbox-manager-config", "", "EvalScope's old name of manager_config in --sandbox")
 	suggest(cmd, "datasets", dataset.Names()...)
 	suggest(cmd, "grading", string(judge.Strict), string(judge.Upstream))
-	for _, old := range []string{"use-sandbox", "sandbox-type", "sandbox"} {
+	for _, old := range []string{"use-sandbox", "sandbox-type", "sandbox-manager-config"} {
 		_ = f.MarkHidden(old)
 	}
 }
@@ -98,10 +102,13 @@ func (a *app) runEval(ctx context.Context, opts evalOptions) error {
 	if err != nil {
 		return err
 	}
-	svc := newService(0)
-	j := judge.New(judge.Config{
-		Sandboxes: judge.Pools(svc, e.engine, e.batch), Grading: e.grading, Spec: e.spec,
-	})
+	svc := e.service()
+	cfg := judge.Config{Sandboxes: judge.Pools(svc, e.engine, e.batch), Grading: e.grading, Spec: e.spec}
+	if e.server != "" {
+		// A grader is talked to all its life, which a server can't.
+		cfg.Graders = judge.Pools(svc, service.EngineRef{Name: engines.Default}, e.batch)
+	}
+	j := judge.New(cfg)
 	rep, err := a.evaluate(ctx, e, j)
 	err = errors.Join(err, j.Close(), svc.Close())
 	if err != nil {
@@ -135,6 +142,9 @@ func (e *evaluation) fingerprint(ctx context.Context, j *judge.Judge) (map[strin
 	fp := map[string]string{
 		"grading": string(e.grading), "grading version": grade.Version,
 		"engine": e.engine.Name, "image": e.spec.Image,
+	}
+	if e.server != "" {
+		fp["server"] = e.server
 	}
 	for _, language := range e.languages() {
 		version, err := j.Toolchain(ctx, language)

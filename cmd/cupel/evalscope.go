@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,34 +27,6 @@ func evalFlagName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(out)
 }
 
-// engineName is --engine, or what EvalScope's older ways of saying it name.
-// Of the sandbox config only what is listed here can be honoured yet; the rest
-// is refused, never ignored.
-func (o evalOptions) engineName() (string, error) {
-	var doc struct {
-		Enabled *bool  `json:"enabled"`
-		Engine  string `json:"engine"`
-	}
-	if strings.TrimSpace(o.sandboxDoc) != "" {
-		dec := json.NewDecoder(bytes.NewReader([]byte(o.sandboxDoc)))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&doc); err != nil {
-			return "", cupel.Invalidf("--sandbox", o.sandboxDoc,
-				`cupel reads "enabled" and "engine" of it so far (`+strings.TrimPrefix(err.Error(), "json: ")+")")
-		}
-	}
-	if doc.Enabled != nil && !*doc.Enabled || !o.useSandbox {
-		return "", refused{cupel.Errorf(cupel.Unsupported, "", "answers are never run without a sandbox").
-			WithHint(`leave --use-sandbox=false and "enabled": false out`)}
-	}
-	for _, name := range []string{o.engine, doc.Engine, o.sandboxType} {
-		if name != "" {
-			return name, nil
-		}
-	}
-	return "", nil
-}
-
 // noConfigFile refuses arguments: config files are not read yet.
 func noConfigFile(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
@@ -72,7 +42,6 @@ var notYet = map[string]string{
 	"api-url":                 "judge recorded answers with --model replay:FILE",
 	"api-key":                 "judge recorded answers with --model replay:FILE",
 	"generation-config":       "judge recorded answers with --model replay:FILE",
-	"sandbox-manager-config":  "the native engine needs none; leave it out",
 	"model-id":                "the model's name in reports is that of --model",
 	"model-args":              "judge recorded answers with --model replay:FILE",
 	"dataset-dir":             "name the file with --data",

@@ -27,6 +27,7 @@ type evaluation struct {
 	seed    uint64
 	dir     string
 	engine  service.EngineRef
+	server  string // the one that engine remote talks to
 	spec    cupel.Spec
 	grading judge.Grading
 	rejudge bool
@@ -46,16 +47,15 @@ func (o evalOptions) read() (*evaluation, error) {
 }
 
 func (e *evaluation) readEngine(o evalOptions) error {
-	name, err := o.engineName()
+	sandbox, err := o.sandbox()
 	if err != nil {
 		return err
 	}
-	if e.engine.Name, err = resolveEngine(name); err != nil {
-		return refused{err}
-	}
-	if e.spec.Image, err = absoluteImage(o.image); err != nil {
+	e.engine = sandbox.engine
+	if e.spec.Image, err = absoluteImage(sandbox.image); err != nil {
 		return err
 	}
+	e.server = sandbox.server
 	e.grading, err = judge.ParseGrading(o.grading)
 	return err
 }
@@ -151,13 +151,19 @@ func (e *evaluation) languages() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// newService makes a service that opens engines by name. programs is how many
-// programs run at once, 0 for as many as there are cores.
-func newService(programs int) *service.Service {
-	return service.New(service.Config{
-		Programs: programs,
-		Open: func(ctx context.Context, ref service.EngineRef) (cupel.Engine, error) {
-			return openEngine(ctx, ref.Name, ref.Config)
-		},
-	})
+// service is where the evaluation's programs run. On a server, this machine's
+// cores and memory bound nothing.
+func (e *evaluation) service() *service.Service {
+	if e.server == "" {
+		return newService(service.Config{})
+	}
+	return newService(service.Config{Programs: e.batch, MemoryBudget: cupel.Size(e.batch) * cupel.TiB})
+}
+
+// newService makes a service that opens engines by name.
+func newService(cfg service.Config) *service.Service {
+	cfg.Open = func(ctx context.Context, ref service.EngineRef) (cupel.Engine, error) {
+		return openEngine(ctx, ref.Name, ref.Config)
+	}
+	return service.New(cfg)
 }

@@ -155,18 +155,6 @@ func TestLimitsThatMeanNothingAreRefused(t *testing.T) {
 	}
 }
 
-func TestTextOrBytes(t *testing.T) {
-	for _, tt := range []struct {
-		in, text string
-		exact    bool
-	}{{"plain ✓\n", "plain ✓\n", false}, {"", "", false}, {"\x00", "\x00", false}, {"a\xffb", "a\uFFFDb", true}} {
-		text, exact := textOrBytes([]byte(tt.in))
-		if text != tt.text || (exact != nil) != tt.exact || (exact != nil && string(exact) != tt.in) {
-			t.Errorf("textOrBytes(%q) = %q, %q", tt.in, text, exact)
-		}
-	}
-}
-
 func Example_version() {
 	v := versionJSON{Version: "v1.2.3", Commit: "0123456789abcdef", Go: "go1.26", OS: "linux", Arch: "amd64", Grading: "1"}
 	fmt.Println(v)

@@ -50,7 +50,7 @@ checks that an answer can't cheat.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommandGroupID(groupMachine)
 	root.AddGroup(&cobra.Group{ID: groupJudge, Title: "Judge:"}, &cobra.Group{ID: groupMachine, Title: "This machine:"})
-	root.AddCommand(newDemo(a), newRun(a), newEval(a), newDoctor(a), newBench(a), newVersion(a), newCompletion(a))
+	root.AddCommand(newDemo(a), newRun(a), newEval(a), newServer(a), newDoctor(a), newBench(a), newVersion(a), newCompletion(a))
 	return root
 }
 

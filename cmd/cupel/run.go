@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cupel.dev/cupel"
+	"cupel.dev/cupel/api"
 	"cupel.dev/cupel/internal/lang"
 )
 
@@ -128,7 +129,7 @@ func (a *app) runRun(ctx context.Context, opts runOptions) error {
 // then. Its status is "": being cancelled is none.
 type partial struct {
 	error
-	result *resultJSON
+	result *api.Result
 }
 
 func (p partial) Unwrap() error { return p.error }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cupel.dev/cupel/api"
 	"fmt"
 	"os"
 	"strings"
@@ -56,7 +57,7 @@ func clipped(s string) string {
 }
 
 // isolationText is the tier, and what a better place would add.
-func isolationText(is isolationJSON) string {
+func isolationText(is api.Isolation) string {
 	if len(is.Missing) == 0 {
 		return string(is.Tier)
 	}

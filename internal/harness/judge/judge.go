@@ -42,13 +42,21 @@ func ParseGrading(s string) (Grading, error) {
 // Config configures a Judge. Only Sandboxes is needed.
 type Config struct {
 	// Sandboxes lends where answers run and, apart from those, where the
-	// grader does.
+	// grader does unless there are Graders.
 	Sandboxes Sandboxes
 	// Grading defaults to Strict.
 	Grading Grading
 	// Spec is what answers' sandboxes are made from. Its limits are merged
 	// under the sample's own.
 	Spec cupel.Spec
+	// Graders lends where graders run when that is elsewhere than where
+	// answers do: a grader is talked to all its life, which not every engine
+	// can. Default: Sandboxes.
+	Graders Sandboxes
+	// GraderSpec is what graders' sandboxes are made from where there are
+	// Graders; its zero value is cupel.DefaultSpec. Without Graders it is
+	// Spec.
+	GraderSpec cupel.Spec
 }
 
 // Judge gives verdicts on answers. It is safe for concurrent use, and closed by
@@ -74,6 +82,9 @@ type toolchain struct {
 func New(cfg Config) *Judge {
 	if cfg.Grading == "" {
 		cfg.Grading = Strict
+	}
+	if cfg.Graders == nil {
+		cfg.Graders, cfg.GraderSpec = cfg.Sandboxes, cfg.Spec
 	}
 	return &Judge{cfg: cfg, toolchains: map[string]toolchain{}}
 }

@@ -23,10 +23,15 @@ type machine struct {
 	t       *testing.T
 	missing []string
 	lent    atomic.Int64
+	// helpers counts those that were lent for graders.
+	helpers atomic.Int64
 }
 
 func (m *machine) Run(ctx context.Context, spec cupel.Spec, fn func(context.Context, cupel.Sandbox) error) error {
 	m.lent.Add(1)
+	if spec.Limits.Output == cupel.TiB { // see grade.GraderSpec
+		m.helpers.Add(1)
+	}
 	return fn(ctx, langtest.Sandbox(m.t, spec, m.missing...))
 }
 
@@ -196,6 +201,30 @@ func TestGradings(t *testing.T) {
 				t.Errorf("%s, %s: proof %s", tc.name, grading, a.Proof)
 			}
 		}
+	}
+}
+
+// Graders may live elsewhere than answers, and nothing else runs there.
+func TestGradersApart(t *testing.T) {
+	needs(t, "python")
+	answers, graders := &machine{t: t}, &machine{t: t}
+	j := judge.New(judge.Config{Sandboxes: answers, Graders: graders})
+	s := &dataset.Sample{
+		Dataset: "d", TaskID: "t", Language: "python", CPULimit: 4 * time.Second, WallLimit: 12 * time.Second,
+		Python: &dataset.PythonTest{Form: dataset.FormAsserts, Test: "assert f(2) == 4"},
+	}
+	a, err := j.Judge(t.Context(), s, model.Answer{Text: "def f(x):\n    return 2 * x\n"})
+	if err != nil || a.Verdict != harness.Passed {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	if answers.lent.Load() == 0 || answers.helpers.Load() != 0 {
+		t.Errorf("answers' sandboxes were lent %d times, %d of them to graders", answers.lent.Load(), answers.helpers.Load())
+	}
+	if graders.lent.Load() != graders.helpers.Load() || graders.lent.Load() == 0 {
+		t.Errorf("graders' sandboxes were lent %d times, %d of them to graders", graders.lent.Load(), graders.helpers.Load())
 	}
 }
 

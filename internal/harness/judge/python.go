@@ -68,7 +68,7 @@ func (j *Judge) pythonGrader() (*grade.Grader, error) {
 			base.Limits = t.Limits
 			return runner{j.cfg.Sandboxes, grade.CandidateSpec(base, t.CPULimit, t.WallLimit), nil}
 		},
-		Grader:  runner{j.cfg.Sandboxes, grade.GraderSpec(j.cfg.Spec), service.AsHelper},
+		Grader:  runner{j.cfg.Graders, grade.GraderSpec(j.cfg.GraderSpec), service.AsHelper},
 		Graders: graders,
 		Mode:    grade.Mode(j.cfg.Grading),
 	})

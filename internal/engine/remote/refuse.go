@@ -1,0 +1,168 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"cupel.dev/cupel"
+	"cupel.dev/cupel/internal/wire/enclave"
+)
+
+// A request is made again up to maxRetries times: a safe one whatever went
+// wrong on the way, any other only when it was provably not begun.
+const (
+	maxRetries = 3
+	firstPause = 100 * time.Millisecond
+	maxPause   = 30 * time.Second
+)
+
+// retry says whether a request may be made again, and when at the earliest.
+type retry struct {
+	allowed bool
+	after   time.Duration
+}
+
+// delay doubles with each try, with full jitter.
+func (r retry) delay(try int) time.Duration {
+	most := min(firstPause<<try, maxPause)
+	return r.after + rand.N(most) + time.Millisecond
+}
+
+// pause reports whether it was not cut short.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func canceled(ctx context.Context, op string) error {
+	kind := cupel.Canceled
+	if cupel.KindOf(context.Cause(ctx)) == cupel.Closed {
+		kind = cupel.Closed
+	}
+	return &cupel.Error{Kind: kind, Op: op, Err: context.Cause(ctx)}
+}
+
+// transportError is for a request without an answer.
+func (s *server) transportError(ctx context.Context, r request, err error) (error, retry) {
+	if ctx.Err() != nil {
+		return canceled(ctx, r.op), retry{}
+	}
+	var source *sourceError
+	if errors.As(err, &source) {
+		return cupel.Errorf(cupel.Internal, r.op, "%w", source.err), retry{}
+	}
+	e := cupel.Errorf(cupel.Unavailable, r.op, "no answer from the sandbox server: %w", err).
+		WithHint("is a server running at base_url %s? start one with: cupel server, or ms-enclave server", s.base)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return e.WithHint("the server at base_url %s does not answer in time; is it overloaded? timeout raises the limit", s.base), retry{allowed: r.safe}
+	}
+	var dial *net.OpError
+	notBegun := errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &dial) && dial.Op == "dial"
+	return e, retry{allowed: r.safe || notBegun}
+}
+
+// sourceError marks that a body could not be read, which is no fault of the
+// server's.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+
+// refusal is for an answer other than 200.
+func (s *server) refusal(r request, resp *http.Response, body []byte) (error, retry) {
+	detail := detailOf(body)
+	e := cupel.Errorf(cupel.Internal, r.op, "the sandbox server says %d: %s", resp.StatusCode, detail)
+	switch resp.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Kind = cupel.Invalid
+		return e.WithHint("give the server's key as api_key"), retry{}
+	case http.StatusNotFound:
+		if !wordsOfTheServer(body) {
+			return notSuchServer(r.op, s.base), retry{}
+		}
+		e.Kind = cupel.NotFound
+		return e, retry{}
+	case http.StatusTooManyRequests:
+		e.Kind = cupel.Exhausted
+		return e, retry{allowed: true, after: retryAfter(resp)}
+	case http.StatusServiceUnavailable:
+		e.Kind = cupel.Unavailable
+		return e, retry{allowed: true, after: retryAfter(resp)}
+	case http.StatusNotImplemented:
+		e.Kind = cupel.Unsupported
+		return e, retry{}
+	case http.StatusBadRequest:
+		e.Kind = badRequest(detail)
+		return e, retry{}
+	case http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		e.Kind = cupel.Invalid
+		return e, retry{}
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
+		e.Kind = cupel.Unavailable
+		return e, retry{allowed: r.safe}
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 500 {
+		return notSuchServer(r.op, s.base), retry{}
+	}
+	e.Kind = cupel.Unavailable
+	return e, retry{allowed: r.safe}
+}
+
+// badRequest tells what the original answers alike: it says 400 for whatever
+// keeps it from making a sandbox.
+func badRequest(detail string) cupel.Kind {
+	switch {
+	case strings.Contains(detail, "Failed to pull image"), strings.Contains(detail, "No such image"):
+		return cupel.NotFound
+	case strings.Contains(detail, "validation error"):
+		return cupel.Invalid
+	case strings.Contains(detail, "Failed to start Docker sandbox"):
+		return cupel.Unavailable
+	}
+	return cupel.Invalid
+}
+
+// detailOf is the text of a refusal, or the beginning of whatever came.
+func detailOf(body []byte) string {
+	var text enclave.Refusal
+	if json.Unmarshal(body, &text) == nil && text.Detail != "" {
+		return clip(text.Detail)
+	}
+	var list enclave.Invalid
+	if json.Unmarshal(body, &list) == nil && len(list.Detail) > 0 {
+		return clip(list.Detail[0].Msg)
+	}
+	return clip(string(body))
+}
+
+// wordsOfTheServer tells a sandbox that isn't there from a route that isn't.
+func wordsOfTheServer(body []byte) bool {
+	var text enclave.Refusal
+	return json.Unmarshal(body, &text) == nil && text.Detail != "" && text.Detail != "Not Found"
+}
+
+func notSuchServer(op, base string) error {
+	return cupel.Errorf(cupel.Unsupported, op, "what answers at %s is no ms-enclave server", base).
+		WithHint("check base_url; it is the address alone, without a path such as /docs")
+}
+
+func clip(s string) string {
+	const most = 400
+	s = strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD")
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return s
+}

@@ -111,6 +111,9 @@ func (h *house) addV1(o *serverOptions, svc *service.Service, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
+	if policy.MaxMemory == 0 {
+		policy.MaxMemory = svc.MemoryBudget()
+	}
 	network := policy.Network
 	if policy.HostNetwork {
 		network = cupel.NetworkHost
@@ -126,7 +129,9 @@ func (h *house) addV1(o *serverOptions, svc *service.Service, log *slog.Logger) 
 		Policy: server.Policy{
 			Network: network, Mounts: policy.Volumes, MaxSandboxes: policy.MaxSandboxes,
 			Privileges: policy.Privileges == cupel.PrivilegesContainer,
-			MaxLimits:  cupel.Limits{Time: policy.MaxTime, Memory: policy.MaxMemory},
+			MaxLimits: cupel.Limits{
+				Time: policy.MaxTime, Memory: policy.MaxMemory, Processes: policy.Processes, Disk: policy.Disk,
+			},
 		},
 	})
 	h.close = append(h.close, s.Close)

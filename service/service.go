@@ -163,7 +163,11 @@ func (s *Service) engine(ctx context.Context, ref EngineRef) (cupel.Engine, erro
 		if err != nil {
 			return nil, err
 		}
-		s.cfg.Log.Info("Local sandbox manager started", "engine", e.Name())
+		started := "Local sandbox manager started"
+		if own, ok := e.(interface{ Started() string }); ok {
+			started = own.Started()
+		}
+		s.cfg.Log.Info(started, "engine", e.Name())
 		return e, nil
 	})
 }

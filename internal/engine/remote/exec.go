@@ -146,7 +146,7 @@ const inlineArgs = 120 << 10
 // it was put into the call's directory.
 func (r *run) send(ctx context.Context, stdin []byte) ([]string, error) {
 	settings := runSettings(r.cmd, r.sandbox.spec, r.limits)
-	inline := r.command(settings+"mkdir -m 700 \"$d\" || exit\n"+stdinScript(stdin), runScript)
+	inline := r.command(settings+"mkdir -m 700 \"$d\" || fail mkdir\n"+stdinScript(stdin), runScript)
 	if len(inline[2]) <= inlineArgs && utf8.ValidString(settings) {
 		return inline, nil
 	}
@@ -154,7 +154,7 @@ func (r *run) send(ctx context.Context, stdin []byte) ([]string, error) {
 	if err := r.sandbox.upload(ctx, r.dir, files); err != nil {
 		return nil, err
 	}
-	return r.command(". \"$d/settings\"\n", runScript), nil
+	return r.command("[ -r \"$d/settings\" ] || fail upload\n. \"$d/settings\"\n", runScript), nil
 }
 
 // stdinScript writes a short stdin.
@@ -165,7 +165,7 @@ func stdinScript(stdin []byte) string {
 	case plain(stdin):
 		return "printf %s " + quote(string(stdin)) + " >\"$d/in\"\n"
 	}
-	return "printf %s " + base64.StdEncoding.EncodeToString(stdin) + " | base64 -d >\"$d/in\" || { rm -rf \"$d\"; exit 1; }\n"
+	return "printf %s " + base64.StdEncoding.EncodeToString(stdin) + " | base64 -d >\"$d/in\" || fail base64\n"
 }
 
 // plain says that a shell's word can hold data.
@@ -192,8 +192,8 @@ func (r *run) notBegun(what string) error {
 		WithHint("use an image with coreutils and a writable /tmp, such as " + DefaultImage)
 }
 
-// ended is how the original says that a command's shell died.
-var ended = regexp.MustCompile(`exit code (\d+)$`)
+// ended is how the original says that SIGKILL ended a command.
+var ended = regexp.MustCompile(`exit code 137$`)
 
 // withoutFrame is for a script that did not come to its end: something ended
 // it together with the program, or there was no script at all.
@@ -214,13 +214,13 @@ func (r *run) withoutFrame(ctx context.Context, answer enclave.ToolResult, took 
 	res := r.blank(took)
 	oom := r.sandbox.outOfMemory(tidy.number("oom", 1))
 	switch server, ours := serverSays(answer); {
-	case ours:
+	case ours && server.ended():
 		server.apply(&res)
 	case answer.Status == enclave.Timeout:
 		res.Status, res.LimitsHit = cupel.StatusTimeLimit, []cupel.LimitName{cupel.LimitTime}
 	case oom:
 		res.Status, res.LimitsHit = cupel.StatusMemoryLimit, []cupel.LimitName{cupel.LimitMemory}
-	case ended.MatchString(why):
+	case !ours && ended.MatchString(why):
 		res.Status, res.Signal = cupel.StatusSignaled, "SIGKILL"
 	default:
 		return cupel.Result{}, cupel.Errorf(cupel.Internal, "exec", "the sandbox gave no result: %s", clip(why))

@@ -48,23 +48,23 @@ func (s *Sandbox) Put(ctx context.Context, dir string, r io.Reader) error {
 		return err
 	}
 	defer done()
-	packed := &spool{}
-	defer packed.Close()
-	checked := make(chan error, 1)
-	go func() { checked <- repackUpload(packed, r, int64(s.spec.Limits.Disk), s.spec.Limits.Inodes) }()
+	upload := &spool{}
+	checked := make(chan struct{})
+	go func() {
+		err = repackUpload(upload, r, int64(s.spec.Limits.Disk), s.spec.Limits.Inodes)
+		close(checked)
+	}()
 	select {
-	case err = <-checked:
+	case <-checked:
+		defer upload.close()
 	case <-ctx.Done():
-		go func() { <-checked; packed.Close() }()
+		go func() { <-checked; upload.close() }() // when the caller's reader lets go
 		return canceled(ctx, "put "+dir)
 	}
 	if err != nil {
 		return putError(dir, err)
 	}
-	err = s.engine.server.archive(ctx, s.id, path.Clean(dir), packed.Size(), packed.Reader)
-	if cupel.KindOf(err) == cupel.Invalid || cupel.KindOf(err) == cupel.Unavailable {
-		return err
-	}
+	err = s.engine.server.archive(ctx, s.id, path.Clean(dir), upload.size, upload.open)
 	s.abandon(err)
 	return err
 }
@@ -121,7 +121,9 @@ func (s *Sandbox) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	pr, pw := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { pw.CloseWithError(canceled(ctx, "get "+name)) })
 	go func() {
-		err := repackDownload(pw, s.stream(ctx, c, first, int64(f.number("out.more", 0))))
+		body, end := s.stream(ctx, c, first, int64(f.number("out.more", 0)))
+		err := repackDownload(pw, body)
+		end()
 		stop()
 		pw.CloseWithError(err)
 	}()
@@ -160,10 +162,11 @@ func packed(name string, f frame) error {
 	return nil
 }
 
-// stream reads what came with a frame, then fetches the rest.
-func (s *Sandbox) stream(ctx context.Context, c call, first []byte, more int64) io.Reader {
+// stream reads what came with a frame, then fetches the rest. The caller calls
+// end when it needs no more.
+func (s *Sandbox) stream(ctx context.Context, c call, first []byte, more int64) (body io.Reader, end func()) {
 	if more <= 0 {
-		return bytes.NewReader(first)
+		return bytes.NewReader(first), func() {}
 	}
 	pr, pw := io.Pipe()
 	go func() {
@@ -171,7 +174,7 @@ func (s *Sandbox) stream(ctx context.Context, c call, first []byte, more int64) 
 		s.discard(ctx, c)
 		pw.CloseWithError(err)
 	}()
-	return io.MultiReader(bytes.NewReader(first), pr)
+	return io.MultiReader(bytes.NewReader(first), pr), func() { _ = pr.Close() }
 }
 
 // fetch copies a file of a call's directory.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -16,7 +18,8 @@ import (
 	"cupel.dev/cupel/service"
 )
 
-// TestMain keeps the cache of all tests in one temporary directory.
+// TestMain keeps the cache of all tests in one temporary directory, and finds
+// what they left running.
 func TestMain(m *testing.M) {
 	if os.Getenv("CUPEL_CACHE") == "" {
 		dir, err := os.MkdirTemp("", "cupel-test-")
@@ -24,9 +27,13 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		os.Setenv("CUPEL_CACHE", dir)
-		defer os.RemoveAll(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if dir := os.Getenv("CUPEL_CACHE"); strings.HasPrefix(filepath.Base(dir), "cupel-test-") {
+			os.RemoveAll(dir)
+		}
+		os.Exit(code)
+	}))
 }
 
 // ours serves this machine's own toolchains by Cupel's own server.

@@ -56,22 +56,20 @@ func canceled(ctx context.Context, op string) error {
 }
 
 // transportError is for a request without an answer.
-func (s *server) transportError(ctx context.Context, r request, err error) (error, retry) {
+func (s *server) transportError(ctx context.Context, r request, err error) (retry, error) {
 	if ctx.Err() != nil {
-		return canceled(ctx, r.op), retry{}
+		return retry{}, canceled(ctx, r.op)
 	}
-	var source *sourceError
-	if errors.As(err, &source) {
-		return cupel.Errorf(cupel.Internal, r.op, "%w", source.err), retry{}
+	if source, ok := errors.AsType[*sourceError](err); ok {
+		return retry{}, cupel.Errorf(cupel.Internal, r.op, "%w", source.err)
 	}
-	e := cupel.Errorf(cupel.Unavailable, r.op, "no answer from the sandbox server: %w", err).
-		WithHint("is a server running at base_url %s? start one with: cupel server, or ms-enclave server", s.base)
+	e := cupel.Errorf(cupel.Unavailable, r.op, "no answer from the sandbox server: %w", err)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return e.WithHint("the server at base_url %s does not answer in time; is it overloaded? timeout raises the limit", s.base), retry{allowed: r.safe}
+		return retry{allowed: r.safe}, e.WithHint("the server at base_url %s does not answer in time; is it overloaded? timeout raises the limit", s.base)
 	}
-	var dial *net.OpError
-	notBegun := errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &dial) && dial.Op == "dial"
-	return e, retry{allowed: r.safe || notBegun}
+	dial, ok := errors.AsType[*net.OpError](err)
+	notBegun := errors.Is(err, syscall.ECONNREFUSED) || ok && dial.Op == "dial"
+	return retry{allowed: r.safe || notBegun}, e.WithHint("is a server running at base_url %s? start one with: cupel server, or ms-enclave server", s.base)
 }
 
 // sourceError marks that a body could not be read, which is no fault of the
@@ -80,44 +78,44 @@ type sourceError struct{ err error }
 
 func (e *sourceError) Error() string { return e.err.Error() }
 
+// refusalKinds are what statuses mean; others are read by their class.
+var refusalKinds = map[int]cupel.Kind{
+	http.StatusBadRequest:            cupel.Invalid,
+	http.StatusUnauthorized:          cupel.Invalid,
+	http.StatusForbidden:             cupel.Invalid,
+	http.StatusNotFound:              cupel.NotFound,
+	http.StatusRequestTimeout:        cupel.Unavailable,
+	http.StatusRequestEntityTooLarge: cupel.Invalid,
+	http.StatusUnprocessableEntity:   cupel.Invalid,
+	http.StatusTooManyRequests:       cupel.Exhausted,
+	http.StatusNotImplemented:        cupel.Unsupported,
+}
+
 // refusal is for an answer other than 200.
-func (s *server) refusal(r request, resp *http.Response, body []byte) (error, retry) {
+func (s *server) refusal(r request, resp *http.Response, body []byte) (retry, error) {
 	detail := detailOf(body)
-	e := cupel.Errorf(cupel.Internal, r.op, "the sandbox server says %d: %s", resp.StatusCode, detail)
+	kind, known := refusalKinds[resp.StatusCode]
+	if !known && resp.StatusCode < 500 || resp.StatusCode == http.StatusNotFound && !wordsOfTheServer(body) {
+		return retry{}, notSuchServer(r.op, s.base)
+	}
+	if !known {
+		kind = cupel.Unavailable
+	}
+	e := cupel.Errorf(kind, r.op, "the sandbox server says %d: %s", resp.StatusCode, detail)
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Kind = cupel.Invalid
-		return e.WithHint("give the server's key as api_key"), retry{}
-	case http.StatusNotFound:
-		if !wordsOfTheServer(body) {
-			return notSuchServer(r.op, s.base), retry{}
-		}
-		e.Kind = cupel.NotFound
-		return e, retry{}
-	case http.StatusTooManyRequests:
-		e.Kind = cupel.Exhausted
-		return e, retry{allowed: true, after: retryAfter(resp)}
-	case http.StatusServiceUnavailable:
-		e.Kind = cupel.Unavailable
-		return e, retry{allowed: true, after: retryAfter(resp)}
-	case http.StatusNotImplemented:
-		e.Kind = cupel.Unsupported
-		return e, retry{}
+		return retry{}, e.WithHint("give the server's key as api_key")
 	case http.StatusBadRequest:
 		e.Kind = badRequest(detail)
-		return e, retry{}
-	case http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		e.Kind = cupel.Invalid
-		return e, retry{}
-	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
-		e.Kind = cupel.Unavailable
-		return e, retry{allowed: r.safe}
+	case http.StatusInternalServerError:
+		if strings.Contains(detail, "Failed to create target directory") {
+			e.Kind = cupel.Invalid // something is in the way
+			return retry{}, e
+		}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return retry{allowed: true, after: retryAfter(resp)}, e // it began nothing
 	}
-	if resp.StatusCode >= 300 && resp.StatusCode < 500 {
-		return notSuchServer(r.op, s.base), retry{}
-	}
-	e.Kind = cupel.Unavailable
-	return e, retry{allowed: r.safe}
+	return retry{allowed: r.safe && kind == cupel.Unavailable}, e
 }
 
 // badRequest tells what the original answers alike: it says 400 for whatever

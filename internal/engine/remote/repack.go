@@ -31,8 +31,8 @@ func repackUpload(to io.Writer, from io.Reader, maxBytes int64, maxEntries int) 
 			return err
 		}
 		if maxBytes -= h.Size; maxBytes < 0 || n >= maxEntries {
-			return cupel.Errorf(cupel.Exhausted, "put", "the archive is larger than the sandbox's disk").
-				WithHint("the sandbox's disk limit is %d entries at most, too", maxEntries)
+			return cupel.Errorf(cupel.Exhausted, "put", "the archive is larger than the sandbox's limits on disk and inodes").
+				WithHint("put less at once")
 		}
 		if err := checkEntry(h, brought); err != nil {
 			return refusedEntry(h.Name, err)
@@ -196,21 +196,17 @@ func (s *spool) Write(p []byte) (int, error) {
 	return s.small.Write(p)
 }
 
-// Size is how many bytes were written.
-func (s *spool) Size() int64 { return s.size }
-
-// Reader reads from the start.
-func (s *spool) Reader() (io.ReadCloser, error) {
+// open reads from the start.
+func (s *spool) open() (io.ReadCloser, error) {
 	if s.file != nil {
 		return io.NopCloser(io.NewSectionReader(s.file, 0, s.size)), nil
 	}
 	return io.NopCloser(bytes.NewReader(s.small.Bytes())), nil
 }
 
-// Close lets go of the file.
-func (s *spool) Close() error {
-	if s.file == nil {
-		return nil
+// close lets go of the file.
+func (s *spool) close() {
+	if s.file != nil {
+		_ = s.file.Close() // nameless and only read: nothing is lost
 	}
-	return s.file.Close()
 }

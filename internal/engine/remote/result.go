@@ -143,7 +143,7 @@ func (r *run) deliver(ctx context.Context, f frame) (truncated [2]bool, err erro
 			return truncated, cupel.Errorf(cupel.Internal, "exec", "the frame's %s: %w", stream.name, err)
 		}
 		w := &bounded{to: stream.to, left: int64(r.limits.Output)}
-		w.Write(data)
+		_, _ = w.Write(data) // never fails
 		if more := f.number(stream.name+".more", 0); more > 0 {
 			left = true
 			if w.to == nil {
@@ -206,13 +206,17 @@ func serverSays(answer enclave.ToolResult) (verdict, bool) {
 	return v, v.Status != ""
 }
 
-// apply is for an execution that the server ended.
+// ended says whether a limit or a signal ended the execution. A script that
+// exits without a frame has a failure of its own.
+func (v verdict) ended() bool {
+	return v.Status == cupel.StatusSignaled || len(v.LimitsHit) > 0 && v.Status != cupel.StatusOK && v.Status != cupel.StatusNonzero
+}
+
+// apply is for an execution that the server, or a signal, ended.
 func (v verdict) apply(res *cupel.Result) {
 	res.Status, res.LimitsHit, res.Usage.MemoryPeak = v.Status, v.LimitsHit, v.Memory
-	switch v.Status {
-	case cupel.StatusOK, cupel.StatusNonzero, cupel.StatusSignaled, cupel.StatusCompileError, "":
-		// The script has no reason of its own to end like that.
-		res.Status, res.Signal = cupel.StatusSignaled, "SIGKILL"
+	if v.Status == cupel.StatusSignaled {
+		res.Signal, res.LimitsHit = "SIGKILL", nil
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *Sandbox) Close() error {
 	defer cancel()
 	if busy && !s.engine.ours {
 		// Deleting takes the original 10 s while something runs.
-		_, _ = s.engine.server.execute(ctx, "end what runs", s.id, []string{"/bin/sh", "-c", "kill -KILL -1"}, time.Second)
+		_, _ = s.engine.server.execute(ctx, "end what runs", s.id, []string{"/bin/sh", "-c", "kill -KILL -1"}, 0)
 	}
 	s.err = s.engine.server.remove(ctx, s.id)
 	s.engine.forget(s)

@@ -55,11 +55,8 @@ func newCall() call {
 
 // command is the shell's arguments for a script with settings before it.
 func (c call) command(settings, script string) []string {
-	return []string{"/bin/sh", "-c", c.settings() + settings + commonScript + script, "cupel"}
-}
-
-func (c call) settings() string {
-	return fmt.Sprintf("d=%s token=%s tag=%d\n", c.dir, c.token, c.tag)
+	own := fmt.Sprintf("d=%s token=%s tag=%d\n", c.dir, c.token, c.tag)
+	return []string{"/bin/sh", "-c", own + commonScript + settings + script, "cupel"}
 }
 
 // runSettings are what run.sh reads: the limits, and the program with its

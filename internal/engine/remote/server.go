@@ -111,13 +111,15 @@ func (s *server) archive(ctx context.Context, id, dir string, size int64, body f
 	return err
 }
 
-// execute runs the shell tool for at most limit.
+// execute runs the shell tool for at most limit; 0 is none, and no program of
+// the server's own around the command.
 func (s *server) execute(ctx context.Context, op, id string, command []string, limit time.Duration) (enclave.ToolResult, error) {
 	var result enclave.ToolResult
-	body, err := json.Marshal(map[string]any{
-		"sandbox_id": id, "tool_name": shellTool,
-		"parameters": map[string]any{"command": command, "timeout": int(limit / time.Second)},
-	})
+	parameters := map[string]any{"command": command, "timeout": nil}
+	if limit > 0 {
+		parameters["timeout"] = int(limit / time.Second)
+	}
+	body, err := json.Marshal(map[string]any{"sandbox_id": id, "tool_name": shellTool, "parameters": parameters})
 	if err != nil {
 		return result, cupel.Errorf(cupel.Internal, op, "%w", err)
 	}
@@ -138,23 +140,23 @@ func jsonBody(r request, body []byte) request {
 // answer into out.
 func (s *server) do(ctx context.Context, r request, out any) error {
 	for try := 0; ; try++ {
-		err, retry := s.once(ctx, r, out)
-		if err == nil || !retry.allowed || try >= maxRetries {
+		again, err := s.once(ctx, r, out)
+		if err == nil || !again.allowed || try >= maxRetries {
 			return err
 		}
-		if !pause(ctx, retry.delay(try)) {
+		if !pause(ctx, again.delay(try)) {
 			return canceled(ctx, r.op)
 		}
 	}
 }
 
 // once makes a request and says whether it may be made again.
-func (s *server) once(ctx context.Context, r request, out any) (error, retry) {
+func (s *server) once(ctx context.Context, r request, out any) (retry, error) {
 	timed, cancel := context.WithTimeout(ctx, s.timeout+r.beyond)
 	defer cancel()
 	req, err := s.build(timed, r)
 	if err != nil {
-		return cupel.Errorf(cupel.Internal, r.op, "%w", err), retry{}
+		return retry{}, cupel.Errorf(cupel.Internal, r.op, "%w", err)
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
@@ -165,19 +167,18 @@ func (s *server) once(ctx context.Context, r request, out any) (error, retry) {
 	if err != nil {
 		return s.transportError(ctx, r, err)
 	}
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case resp.StatusCode != http.StatusOK:
 		return s.refusal(r, resp, body)
-	}
-	if len(body) > maxAnswer {
-		return cupel.Errorf(cupel.Internal, r.op, "the server's answer is longer than %d MiB", maxAnswer>>20), retry{}
-	}
-	if out == nil {
-		return nil, retry{}
+	case len(body) > maxAnswer:
+		return retry{}, cupel.Errorf(cupel.Internal, r.op, "the server's answer is longer than %d MiB", maxAnswer>>20)
+	case out == nil:
+		return retry{}, nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return notSuchServer(r.op, s.base), retry{}
+		return retry{}, notSuchServer(r.op, s.base)
 	}
-	return nil, retry{}
+	return retry{}, nil
 }
 
 func (s *server) build(ctx context.Context, r request) (*http.Request, error) {

@@ -11,7 +11,12 @@ block=65536 blocks=16
 
 begin() { printf '\n%s begin\n' "$token"; }
 end() { printf '%s end\n' "$token"; exit 0; }
-fail() { begin; echo "fail $*"; end; }
+fail() {
+	rm -rf "$d"
+	begin
+	echo "fail $*"
+	end
+}
 
 encode() {
 	if command -v base64 >/dev/null; then base64 | tr -d '\n'; else od -An -v -tx1 | tr -d ' \n'; fi

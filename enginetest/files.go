@@ -137,6 +137,14 @@ func getNothing(c *check) {
 			c.Errorf("get %q succeeded, want an error", name)
 		}
 	}
+	for _, name := range []string{"/work/a\x00b", "/work/" + strings.Repeat("n", 300)} {
+		if _, _, err := c.tryGet(sb, name); cupel.KindOf(err) != cupel.Invalid && cupel.KindOf(err) != cupel.NotFound {
+			c.Errorf("get %.20q = %v, want kind invalid", name, err)
+		}
+		if err := sb.Put(c.Context(), name, bytes.NewReader(nil)); cupel.KindOf(err) != cupel.Invalid {
+			c.Errorf("put %.20q = %v, want kind invalid", name, err)
+		}
+	}
 }
 
 func refusedEntries(c *check) {

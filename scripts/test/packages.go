@@ -12,6 +12,8 @@ import (
 // there, and Debian's package.
 var tools = []struct{ shows, debian string }{
 	{"python3", "python3"},
+	{"/usr/share/doc/python3-venv", "python3-venv"},
+	{"ip", "iproute2"},
 	{"gcc", "gcc"},
 	{"/usr/include/stdio.h", "libc6-dev"},
 	{"g++", "g++"},

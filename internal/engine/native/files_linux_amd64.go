@@ -147,7 +147,8 @@ func fileError(ctx context.Context, op string, err error) error {
 		return &cupel.Error{Kind: cupel.NotFound, Op: op, Err: err}
 	case errors.Is(err, tree.ErrRefused), errors.Is(err, tree.ErrTooMuch),
 		errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP),
+		errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENAMETOOLONG):
 		return &cupel.Error{Kind: cupel.Invalid, Op: op, Err: err}
 	case errors.Is(err, syscall.ENOSPC):
 		return &cupel.Error{Kind: cupel.Exhausted, Op: op, Err: err, Hint: "the sandbox's disk limit is reached; raise it"}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +18,39 @@ import (
 // beside whatever else runs here.
 type daemon struct{ client, socket string }
 
-// startDocker starts the daemon; it and all it made are gone after the test.
+// startDocker starts the daemon, whose containers have no network; it and all
+// it made are gone after the test.
 func startDocker(t *testing.T) *daemon {
+	t.Helper()
+	return startDaemon(t, "none")
+}
+
+// startDockerWithBridge starts the daemon with a network of its own for its
+// containers, which leads nowhere.
+func startDockerWithBridge(t *testing.T) *daemon {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: dockerd needs it")
+	}
+	ip := program(t, "ip", "iproute2")
+	name := fmt.Sprintf("cupel%d", os.Getpid())
+	remove := func() { _ = exec.Command(ip, "link", "delete", name).Run() }
+	remove()
+	for _, args := range [][]string{
+		{"link", "add", "name", name, "type", "bridge"},
+		{"address", "add", "10.213.7.1/24", "dev", name},
+		{"link", "set", name, "up"},
+	} {
+		if out, err := exec.Command(ip, args...).CombinedOutput(); err != nil {
+			remove()
+			t.Skipf("no network bridge can be made here: %v: %s", err, out)
+		}
+	}
+	t.Cleanup(remove)
+	return startDaemon(t, name)
+}
+
+func startDaemon(t *testing.T, bridge string) *daemon {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not root: dockerd needs it")
@@ -35,7 +67,7 @@ func startDocker(t *testing.T) *daemon {
 	}
 	defer log.Close()
 	cmd := exec.Command(server, "--host="+d.socket, "--data-root="+filepath.Join(dir, "data"), "--exec-root="+filepath.Join(dir, "exec"),
-		"--pidfile="+filepath.Join(dir, "pid"), "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false")
+		"--pidfile="+filepath.Join(dir, "pid"), "--bridge="+bridge, "--iptables=false", "--ip6tables=false", "--ip-forward=false")
 	cmd.Stdout, cmd.Stderr = log, log
 	// A runtime of another version may come first in PATH: Debian's fit.
 	cmd.Env = append(os.Environ(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin")

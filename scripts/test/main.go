@@ -87,7 +87,7 @@ func (t *tester) all() error {
 		return err
 	}
 	// One package at a time: these fill the machine by themselves.
-	return t.test(slow, "-timeout=45m", "-p=1")
+	return t.test(slow, "-timeout=60m", "-p=1")
 }
 
 // repository is the directory of the module, wherever in it we were started.

@@ -24,8 +24,8 @@ import (
 // environment (CUPEL_API_KEY) and by a file: the first wins. In the file each
 // flag is a key with underscores, durations and sizes written as in flags.
 type serverOptions struct {
-	Host    string `yaml:"host"`
-	Port    int    `yaml:"port"`
+	Host    string
+	Port    int
 	Doors   []string
 	Images  imageList
 	Origins []string
@@ -39,7 +39,7 @@ type serverOptions struct {
 	EngineConfig string `yaml:"engine_config"`
 	Concurrency  int
 	Queue        int
-	Requests     int
+	Requests     int           `yaml:"max_requests"`
 	IdleTTL      time.Duration `yaml:"idle_ttl"`
 	Drain        time.Duration
 
@@ -52,7 +52,7 @@ type serverOptions struct {
 	MaxMemory   string `yaml:"max_memory"`
 	Processes   int
 	Disk        string
-	Sandboxes   int
+	Sandboxes   int `yaml:"max_sandboxes"`
 
 	LogFormat string `yaml:"log_format"`
 	LogLevel  string `yaml:"log_level"`

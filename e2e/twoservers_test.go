@@ -27,8 +27,8 @@ func TestTwoServersOneClient(t *testing.T) {
 		replay(t, runIn(t, user, suite, append(testFlags, "-test.run=^TestEngineRemote$")...))
 	}
 	t.Run("cupel", func(t *testing.T) {
-		// The suite also asks for the host's network, which is off by default.
-		s := startCupel(t, as(t, os.Geteuid()), "--host-network")
+		// It asks for the host's network, which is off by default, and for more programs at once than there may be cores.
+		s := startCupel(t, as(t, os.Geteuid()), "--host-network", "--concurrency=16")
 		t.Run("humaneval", func(t *testing.T) { evaluate(t, s) })
 		t.Run("engine", func(t *testing.T) { conform(t, s, "CUPEL_TEST_ENCLAVE_OURS=1") })
 	})

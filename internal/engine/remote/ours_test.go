@@ -75,5 +75,8 @@ func ours(t *testing.T) string {
 
 // The engine conforms as far as the protocol goes over Cupel's own server.
 func TestEngineRemoteOurs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the whole conformance suite")
+	}
 	conform(t, remote.Config{BaseURL: ours(t)}, cannotOurs)
 }

@@ -26,7 +26,7 @@ func programStatus(res cupel.Result) int {
 	case cupel.StatusOK, cupel.StatusNonzero:
 		return res.ExitCode
 	case cupel.StatusSignaled:
-		return statusSignal + signalNumber(res.Signal)
+		return statusSignal + cupel.SignalNumber(res.Signal)
 	case cupel.StatusTimeLimit, cupel.StatusCPULimit:
 		return statusTimeLimit
 	case cupel.StatusMemoryLimit:

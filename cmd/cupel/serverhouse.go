@@ -39,7 +39,7 @@ func (o *serverOptions) house(svc *service.Service, log *slog.Logger) (*house, e
 	}
 	h.addMetrics(svc)
 	refuse := enclave.Refuse
-	for _, name := range []string{"enclave", "v1"} {
+	for _, name := range doors {
 		if !slices.Contains(o.Doors, name) {
 			continue
 		}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"cupel.dev/cupel"
 )
 
 // interrupted is the error of a verb that a signal to cupel ended early.
@@ -46,39 +46,10 @@ func untilSignal(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(nil) }
 }
 
-// signalNames are Linux's signals by number, as on every architecture that
-// cupel runs on.
-var signalNames = [...]string{
-	1: "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE",
-	"SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT",
-	"SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU",
-	"SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
-}
-
 // signalName is "SIGTERM" for 15.
 func signalName(n int) string {
-	if n > 0 && n < len(signalNames) {
-		return signalNames[n]
+	if name := cupel.SignalName(n); name != "" {
+		return name
 	}
 	return "signal " + strconv.Itoa(n)
-}
-
-// signalNumber reads what engines write in Result.Signal: a name, or for a
-// real-time signal "SIG" or "SIGRTMIN+" and a number. It is 0 for anything
-// else.
-func signalNumber(name string) int {
-	if n := slices.Index(signalNames[1:], name); n >= 0 {
-		return n + 1
-	}
-	const rtmin = 34
-	if digits, ok := strings.CutPrefix(name, "SIGRTMIN+"); ok {
-		if n, err := strconv.Atoi(digits); err == nil {
-			return rtmin + n
-		}
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(name, "SIG"))
-	if err != nil {
-		return 0
-	}
-	return n
 }

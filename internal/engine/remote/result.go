@@ -12,11 +12,6 @@ import (
 	"cupel.dev/cupel/internal/wire/enclave"
 )
 
-// signalNames are Linux's, by number.
-var signalNames = []string{1: "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-	"PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM",
-	"PROF", "WINCH", "IO", "PWR", "SYS"}
-
 // statusOf is the status that a limit stands for.
 var statusOf = map[cupel.LimitName]cupel.Status{
 	cupel.LimitTime:   cupel.StatusTimeLimit,
@@ -112,8 +107,8 @@ func ending(value string) (code int, signal string) {
 	if err != nil {
 		return 255, ""
 	}
-	if n := code - 128; !strings.Contains(job, "Done") && !strings.Contains(job, "Exit") && n > 0 && n < len(signalNames) {
-		return -1, "SIG" + signalNames[n]
+	if name := cupel.SignalName(code - 128); name != "" && !strings.Contains(job, "Done") && !strings.Contains(job, "Exit") {
+		return -1, name
 	}
 	return code, ""
 }

@@ -80,8 +80,8 @@ func (s *session) autopsy(cell *Cell) error {
 		cell.Run.Status, cell.Died = cupel.StatusMemoryLimit, "out of memory"
 	case err == nil && kind == "exit" && n != 0:
 		cell.Run.ExitCode = n
-	case err == nil && kind == "signal" && n > 0 && n < len(signals):
-		cell.Run.Status, cell.Run.Signal, cell.Died = cupel.StatusSignaled, signals[n], signals[n]
+	case err == nil && kind == "signal" && cupel.SignalName(n) != "":
+		cell.Run.Status, cell.Run.Signal, cell.Died = cupel.StatusSignaled, cupel.SignalName(n), cupel.SignalName(n)
 	}
 	return nil
 }

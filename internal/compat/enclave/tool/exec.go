@@ -66,7 +66,7 @@ const killed = 128 + 9
 func (r ran) exitCode() int {
 	switch {
 	case r.Signal != "":
-		return 128 + signalNumber(r.Signal)
+		return 128 + cupel.SignalNumber(r.Signal)
 	case r.ExitCode < 0:
 		return killed
 	}
